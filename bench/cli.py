@@ -1,0 +1,303 @@
+"""The command line: parse, call the API, print. Data on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .errors import ClastbenchError
+
+EXIT_FAILED = 1
+PATH = click.Path(path_type=Path)
+
+
+class Commands(click.Group):
+    """Ends every expected error in one line, `Error: …`, and the exit code its class states."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ClastbenchError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="clastbench")
+def main() -> None:
+    """Rank systems that read shear sense from sigma clasts, and say whether they looked at the right thing."""
+
+
+def _home(name: str) -> Path:
+    home = os.environ.get("CLASTBENCH_HOME")
+    return Path(home, name) if home else Path(name)
+
+
+def _places(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say where things lie."""
+    for option in (
+        click.option("--out", type=PATH, help="Results folder. Default: $CLASTBENCH_HOME/results or ./results."),
+        click.option("--data", type=PATH, help="Folder of the photographs, for suites that do not ship them."),
+        click.option("--limit", type=click.IntRange(min=1), help="At most so many photographs of each role."),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(["suites", "backbones", "detectors"]), required=False)
+def list_names(what: str | None) -> None:
+    """List suites, backbones and detectors."""
+    from . import plugins  # noqa: PLC0415
+    from .suite import suite_names  # noqa: PLC0415
+
+    found = {
+        "suites": suite_names,
+        "backbones": lambda: plugins.names(plugins.BACKBONES),
+        "detectors": lambda: plugins.names(plugins.DETECTORS),
+    }
+    for kind in [what] if what else found:
+        for name in found[kind]():
+            shown = f"{name}:NAME" if name in ("timm", "torchvision") else name
+            click.echo(shown if what else f"{kind[:-1]:9} {shown}")
+
+
+@main.command()
+@click.argument("suite")
+@click.option("--detector", "detectors", multiple=True, metavar="GLOB", help="Only these detectors, or one more.")
+@click.option(
+    "--backbone", "backbones", multiple=True, metavar="GLOB", help="Only these, or one more: NAME[@MODE], file.py:Class."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--jobs", type=click.IntRange(min=0), help="Worker processes; 0 works in this process. Default: by cores.")
+@click.option("--seed", type=int, help="One seed in place of the suite's.")
+@click.option("--store", type=PATH, help="Store of intermediate outcomes. Default: $CLASTBENCH_HOME/runs or ./runs.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made and how long it would take.")
+@_places
+def run(suite: str, dry_run: bool, **said: Any) -> None:
+    """Run every detector × backbone of SUITE (a name, or a path to a .toml file) and print the leaderboard."""
+    from .run.progress import for_stderr  # noqa: PLC0415
+
+    session = _session(suite, download=not dry_run, **said)
+    if dry_run:
+        click.echo(_foreseen(session.prospect()), nl=False)
+        return
+    summary = session.run(for_stderr(session.store.timings()))
+    click.echo(_board(session.suite, session.plan.digest, summary.folder, None, "table"), nl=False)
+    _close(summary)
+
+
+def _session(suite: str, *, download: bool = True, **said: Any) -> Any:
+    from .run.session import Choice, Places, Session  # noqa: PLC0415
+    from .suite import load_suite  # noqa: PLC0415
+
+    store = said.get("store") or _home("runs")
+    places = Places(store=store, out=said.get("out") or _home("results"), data=said.get("data"))
+    choice = Choice(
+        detectors=said.get("detectors", ()),
+        backbones=said.get("backbones", ()),
+        seed=said.get("seed"),
+        device=said.get("device", "cpu"),
+        jobs=said.get("jobs"),
+    )
+    return Session(load_suite(suite, limit=said.get("limit")), places, choice, download=download)
+
+
+def _foreseen(prospect: Any) -> str:
+    from .run.progress import duration  # noqa: PLC0415
+
+    to_make = ", ".join(f"{count} {kind}" for kind, count in sorted(prospect.nodes.items())) or "nothing"
+    lines = [
+        f"cells       {prospect.cells}, of which {prospect.up_to_date} up to date",
+        f"trainings   {prospect.nodes.get('fit', 0)}",
+        f"to make     {to_make}",
+        f"store hits  {prospect.hits}",
+        f"estimate    {duration(prospect.seconds)} from past timings",
+    ]
+    if prospect.unknown:
+        lines.append(f"            plus what was never timed here: {', '.join(prospect.unknown)}")
+    lines += [f"cannot run  {text}" for text in prospect.broken]
+    return "\n".join(lines) + "\n"
+
+
+def _close(summary: Any) -> None:
+    made = f"{summary.made} nodes made" if summary.made else "all cells up to date"
+    text = f"{summary.cells} cells: {summary.up_to_date} were up to date, {len(summary.failed)} failed; {made}."
+    click.echo(f"{text}\nResults: {summary.folder.resolve()}", err=True)
+    if summary.failed:
+        sys.exit(EXIT_FAILED)
+
+
+def _board(suite: Any, digest: str, folder: Path, metric: str | None, form: str) -> str:
+    from .report.leaderboard import HEADLINE, build, read_records  # noqa: PLC0415
+    from .report.tables import FORMATS  # noqa: PLC0415
+
+    records = read_records(folder, digest)
+    return FORMATS[form](build(suite, digest, records, metric or HEADLINE))
+
+
+@main.command()
+@click.argument("suite")
+@click.option("--metric", help="Rank by this metric. Default: macro_f1.")
+@click.option("--format", "form", type=click.Choice(["table", "md", "csv", "json"]), default="table", show_default=True)
+@_places
+def rank(suite: str, metric: str | None, form: str, **said: Any) -> None:
+    """Print the leaderboard of the results that are there."""
+    chosen, digest, folder = _known(suite, **said)
+    click.echo(_board(chosen, digest, folder, metric, form), nl=False)
+
+
+def _known(suite: str, **said: Any) -> tuple[Any, str, Path]:
+    """A suite, its digest and its results folder."""
+    from .run.inputs import open_source  # noqa: PLC0415
+    from .suite import load_suite  # noqa: PLC0415
+
+    chosen = load_suite(suite, limit=said["limit"])
+    digest = chosen.digest(open_source(chosen, said["data"]).digest)
+    return chosen, digest, (said["out"] or _home("results")) / chosen.shown_name
+
+
+@main.command()
+@click.argument("suite")
+@click.argument("predictions", type=PATH)
+@click.option("--name", help="Name on the leaderboard. Default: the file's name.")
+@_places
+def score(suite: str, predictions: Path, name: str | None, **said: Any) -> None:
+    """Score a model that never met the harness: PREDICTIONS is a CSV with the columns id, none, CW, CCW [, fold]."""
+    from .run.external import score_file  # noqa: PLC0415
+    from .run.inputs import open_source  # noqa: PLC0415
+
+    chosen, digest, folder = _known(suite, **said)
+    score_file(chosen, open_source(chosen, said["data"]), digest, predictions, name or predictions.stem, folder)
+    click.echo(_board(chosen, digest, folder, None, "table"), nl=False)
+    click.echo(f"Results: {folder.resolve()}", err=True)
+
+
+@main.command()
+@click.argument("name")
+def check(name: str) -> None:
+    """Check that a backbone or detector keeps its contract: NAME, NAME@MODE or path/to/file.py:Class."""
+    from .conformance import check_plugin  # noqa: PLC0415
+
+    findings = check_plugin(name)
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.problem is None else 'FAIL'} {finding.check}{_why(finding.problem)}")
+    failed = sum(finding.problem is not None for finding in findings)
+    click.echo(f"{len(findings) - failed} passed, {failed} failed")
+    if failed or not findings:
+        sys.exit(EXIT_FAILED)
+
+
+def _why(problem: str | None) -> str:
+    return f": {problem}" if problem else ""
+
+
+@main.command()
+@click.argument("suite")
+@click.option("--store", type=PATH, help="Store of intermediate outcomes.")
+@_places
+def status(suite: str, **said: Any) -> None:
+    """Say which cells of SUITE are up to date, and what running it would make."""
+    click.echo(_foreseen(_session(suite, download=False, **said).prospect()), nl=False)
+
+
+@main.command()
+@click.option("--store", type=PATH, help="Store of intermediate outcomes.")
+@click.confirmation_option(prompt="Remove every stored intermediate outcome (results stay)?")
+def clean(store: Path | None) -> None:
+    """Empty the store. Results stay; running a suite again makes only what results lack."""
+    import shutil  # noqa: PLC0415
+
+    folder = store or _home("runs")
+    for part in ("nodes", "tmp", "failures"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    click.echo(f"Emptied {folder}", err=True)
+
+
+@main.group()
+def data() -> None:
+    """Check, split, preview and export photographs."""
+
+
+@data.command()
+@click.argument("folder", type=PATH)
+def validate(folder: Path) -> None:
+    """List every problem of a data set: COCO, YOLO, ImageFolder or agu2021."""
+    from .data import validate as find_problems  # noqa: PLC0415
+
+    problems = find_problems(folder)
+    for problem in problems:
+        click.echo(f"{problem.file}: {problem.field}: {problem.message}")
+    click.echo(f"{len(problems)} problems" if problems else "No problems found.", err=True)
+    if problems:
+        sys.exit(EXIT_FAILED)
+
+
+@data.command()
+@click.argument("folder", type=PATH)
+@click.argument("target", type=PATH)
+@click.option("--folds", type=click.IntRange(min=1), default=5, show_default=True, help="1 makes one hold-out split.")
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--validation", type=click.FloatRange(0, 0.5), default=0.15, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+def split(folder: Path, target: Path, **said: Any) -> None:
+    """Write a grouped, stratified split of the photographs in FOLDER to TARGET, a CSV with fold, role, id."""
+    from .data import make_split, read, write_split  # noqa: PLC0415
+
+    made = make_split(read(folder), **said)
+    write_split(made, target)
+    click.echo(f"{len(made.folds)} folds written to {target}", err=True)
+
+
+@data.command()
+@click.argument("source")
+@click.argument("target", type=PATH)
+@click.option("--limit", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--data", "folder", type=PATH, help="Folder of the photographs, for suites that do not ship them.")
+def preview(source: str, target: Path, limit: int, folder: Path | None) -> None:
+    """Draw a contact sheet of SOURCE (a folder, or the name of a suite) with boxes, masks and senses to TARGET.png."""
+    from .data import contact_sheet  # noqa: PLC0415
+
+    contact_sheet(_photographs(source, folder, limit), target, limit=limit)
+    click.echo(f"Contact sheet: {target}", err=True)
+
+
+@data.command()
+@click.argument("suite")
+@click.argument("target", type=PATH)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many photographs.")
+def export(suite: str, target: Path, limit: int | None) -> None:
+    """Write the photographs of a generated SUITE to the folder TARGET: PNGs, annotations.json (COCO), split.csv."""
+    from .data import export_coco, write_split  # noqa: PLC0415
+    from .errors import UsageError  # noqa: PLC0415
+    from .suite import GeneratedData, load_suite  # noqa: PLC0415
+
+    chosen = load_suite(suite)
+    if not isinstance(chosen.data, GeneratedData):
+        raise UsageError(f"{suite}: only generated photographs are exported; the others are yours already.")
+    export_coco(_photographs(suite, None, limit), target)
+    write_split(chosen.folds, target / "split.csv")
+    click.echo(f"Exported to {target}", err=True)
+
+
+def _photographs(source: str, folder: Path | None, limit: int | None) -> Any:
+    """Open the first photographs of a folder or a suite."""
+    from .data import read  # noqa: PLC0415
+    from .run.inputs import Files, Generated, open_source  # noqa: PLC0415
+    from .suite import load_suite, suite_names  # noqa: PLC0415
+    from .synth import render_photograph  # noqa: PLC0415
+
+    if source not in suite_names() and not source.endswith(".toml"):
+        return read(Path(source))[:limit]
+    opened = open_source(load_suite(source), folder)
+    if isinstance(opened, Generated):
+        return tuple(render_photograph(opened.recipe, int(name)) for name in sorted(opened.ids)[:limit])
+    assert isinstance(opened, Files)
+    opened.require_pixels()
+    return opened.photographs[:limit]

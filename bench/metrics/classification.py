@@ -1,0 +1,92 @@
+"""All classification scores of one system, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import Score
+from .catalogue import METRICS, Binding, Metric, metrics_for
+from .observations import Observations, confusion
+from .statistics import (
+    N_RESAMPLES,
+    Interval,
+    Values,
+    Weights,
+    group_weights,
+    interval,
+    leave_one_out,
+    wilson,
+)
+
+__all__ = ["METRICS", "Metric", "Observations", "confusion", "metrics_for", "score_all"]
+
+
+def score_all(
+    observations: Observations, *, n_resamples: int = N_RESAMPLES, seed: int = 0, n_seeds: int = 1
+) -> tuple[Score, ...]:
+    """Return every metric of the observations' classes, in the order of `metrics_for`.
+
+    Intervals are two-sided at 95 %: Wilson's for proportions when each group enters with one row, else the group
+    bootstrap (`statistics.interval`). `n_images` and `n_groups` count what the value rests on. An undefined value is
+    None with its reason; so is the interval of a defined value when it has none.
+    """
+    metrics = tuple(metrics_for(observations.classes).values())
+    unit, groups = observations.columns
+    draws = group_weights(observations.group, n_resamples, seed)
+    exact = np.vstack([np.ones((1, len(groups))), leave_one_out(len(groups))])
+    values = _evaluate(metrics, observations, unit, (exact, draws))
+    return tuple(_score(metric, observations, unit, values[metric.name], n_seeds) for metric in metrics)
+
+
+def _evaluate(
+    metrics: Iterable[Metric], observations: Observations, unit: NDArray[np.intp], tables: tuple[Weights, ...]
+) -> dict[str, list[Values]]:
+    """Return, by metric, the values over each table of weights; what metrics share is computed once."""
+    shared: dict[Binding, list[Any]] = {}
+    for metric in metrics:
+        if metric.bind not in shared:
+            bound = metric.bind(observations, unit)
+            shared[metric.bind] = [bound(weights) for weights in tables]
+    return {metric.name: [metric.rule(table) for table in shared[metric.bind]] for metric in metrics}
+
+
+def _score(
+    metric: Metric, observations: Observations, unit: NDArray[np.intp], values: list[Values], n_seeds: int
+) -> Score:
+    exact, resampled = values
+    point, jackknife = exact[0], exact[1:]
+    rows = metric.enters(observations)
+    n_groups = len(np.unique(unit[rows]))
+    value = float(point)
+    defined = not np.isnan(value)
+    if defined:
+        bounds = _interval(metric, value, resampled, jackknife, n_rows=int(rows.sum()), n_groups=n_groups)
+    else:
+        bounds = Interval(None, None, metric.undefined if len(observations) else "there are no observations")
+    return Score(
+        metric=metric.name,
+        value=value if defined else None,
+        low=bounds.low,
+        high=bounds.high,
+        n_images=len({observations.image_id[i] for i in np.flatnonzero(rows)}),
+        n_groups=n_groups,
+        n_seeds=n_seeds,
+        higher_is_better=metric.higher_is_better,
+        reason=bounds.reason,
+    )
+
+
+def _interval(
+    metric: Metric, value: float, resampled: Values, jackknife: Values, *, n_rows: int, n_groups: int
+) -> Interval:
+    if metric.proportion and n_rows == n_groups:
+        return Interval(*wilson(value * n_rows, n_rows))
+    bounds = interval(value, resampled, jackknife)
+    if metric.proportion and bounds.low is not None and bounds.low == bounds.high == value:
+        # All groups agree, as at 100 %: resampling sees no spread at all, so each group counts as one trial instead.
+        return Interval(*wilson(value * n_groups, n_groups))
+    return bounds

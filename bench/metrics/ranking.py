@@ -1,0 +1,149 @@
+"""The order of systems under one metric: every pair compared on the same images and the same resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnknownNameError
+from .catalogue import Metric, metrics_for
+from .comparison import holm, paired_difference, ranks
+from .observations import Observations
+from .statistics import N_RESAMPLES, Values, Weights, group_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Ranks of S systems under one metric, in the order they were given."""
+
+    metric: str
+    higher_is_better: bool
+    systems: tuple[str, ...]
+    values: tuple[float | None, ...]
+    """Each system on all its own images; None where undefined."""
+    ranks: tuple[int, ...]
+    """1 + number of systems significantly better."""
+    differences: NDArray[np.float64]
+    """float64[S, S], row minus column on the images both have; NaN where undefined."""
+    p: NDArray[np.float64]
+    """Unadjusted two-sided p-values, float64[S, S]; NaN where there is no test."""
+    adjusted: NDArray[np.float64]
+    """Holm's adjustment of `p` over all pairs."""
+    n_common: NDArray[np.int64]
+    """Images that both systems have, int64[S, S]."""
+
+
+def compare_all(
+    observations_by_system: Mapping[str, Observations],
+    metric: str,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+    alpha: float = 0.05,
+) -> Comparison:
+    """Return the ranks of all systems under `metric`, tests paired by image and clustered by group.
+
+    Two systems that lack different images (a failed cell) are compared on the images both have. With more than 22
+    systems more than 9,999 resamples are drawn: Holm's least p-value, the number of pairs over R + 1, has to stay well
+    below alpha for any system to win. Raises ValueError when systems disagree about classes or about an image's group,
+    truth or presence, and UnknownNameError for a metric that these classes do not have.
+    """
+    everyone = tuple(observations_by_system.values())
+    groups = _agreed_groups(observations_by_system)
+    n_pairs = len(everyone) * (len(everyone) - 1) // 2
+    draws = group_weights(groups, max(n_resamples, ceil(2 * n_pairs / alpha)), seed)
+    arena = _Arena(_metric_named(metric, everyone), everyone, {name: i for i, name in enumerate(groups)}, draws)
+    differences, p, n_common = _all_pairs(arena)
+    adjusted = _adjusted(p)
+    values = tuple(arena.value(system) for system in range(len(everyone)))
+    return Comparison(
+        metric=metric,
+        higher_is_better=arena.metric.higher_is_better,
+        systems=tuple(observations_by_system),
+        values=values,
+        ranks=ranks(values, adjusted, arena.metric.higher_is_better, alpha, differences),
+        differences=differences,
+        p=p,
+        adjusted=adjusted,
+        n_common=n_common,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Arena:
+    """Where systems meet: one metric, one set of resamples; what a system scores on a set of images is kept."""
+
+    metric: Metric
+    everyone: tuple[Observations, ...]
+    column: Mapping[str, int]
+    draws: Weights
+    _kept: dict[tuple[int, frozenset[str]], tuple[float, Values]] = field(default_factory=dict)
+
+    def images(self, system: int) -> frozenset[str]:
+        return frozenset(self.everyone[system].image_id)
+
+    def value(self, system: int) -> float | None:
+        point, _ = self.judge(system, self.images(system))
+        return None if np.isnan(point) else point
+
+    def judge(self, system: int, images: frozenset[str]) -> tuple[float, Values]:
+        """Return the point value and the resampled values, float64[R], of a system on some of its images."""
+        if (system, images) not in self._kept:
+            own = self.everyone[system]
+            own = own.subset(np.fromiter((name in images for name in own.image_id), np.bool_, len(own)))
+            unit = np.fromiter((self.column[name] for name in own.group), np.intp, len(own))
+            statistic = self.metric.statistic(own, unit)
+            point = float(statistic(np.ones((1, len(self.column))))[0])
+            self._kept[system, images] = point, statistic(self.draws)
+        return self._kept[system, images]
+
+
+def _all_pairs(arena: _Arena) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return the differences, the p-values and the numbers of common images, [S, S] each."""
+    n = len(arena.everyone)
+    images = [arena.images(system) for system in range(n)]
+    differences, p = np.full((n, n), np.nan), np.full((n, n), np.nan)
+    n_common = np.diag([len(own) for own in images]).astype(np.int64)
+    for i, j in combinations(range(n), 2):
+        common = images[i] & images[j]
+        (a, resampled_a), (b, resampled_b) = arena.judge(i, common), arena.judge(j, common)
+        differences[i, j], differences[j, i] = a - b, b - a
+        p[i, j] = p[j, i] = paired_difference(resampled_a, resampled_b, a - b)
+        n_common[i, j] = n_common[j, i] = len(common)
+    return differences, p, n_common
+
+
+def _adjusted(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Holm's adjustment over the pairs of a symmetric matrix, NaN on its diagonal."""
+    adjusted = np.full_like(p, np.nan)
+    upper = np.triu_indices(len(p), 1)
+    adjusted[upper] = holm(p[upper])
+    adjusted.T[upper] = adjusted[upper]
+    return adjusted
+
+
+def _agreed_groups(observations_by_system: Mapping[str, Observations]) -> tuple[str, ...]:
+    """Return the sorted names of all groups; raise ValueError where two systems contradict each other."""
+    facts: dict[str, tuple[str, int, bool]] = {}
+    for system, own in observations_by_system.items():
+        told = zip(own.group, own.truth.tolist(), own.present.tolist(), strict=True)
+        for image_id, fact in zip(own.image_id, told, strict=True):
+            if facts.setdefault(image_id, fact) != fact:
+                msg = f"{system!r} has (group, truth, present) {fact} for image {image_id!r}, others {facts[image_id]}"
+                raise ValueError(msg)
+    return tuple(sorted({group for group, _, _ in facts.values()}))
+
+
+def _metric_named(name: str, everyone: tuple[Observations, ...]) -> Metric:
+    class_lists = {own.classes for own in everyone}
+    if len(class_lists) != 1:
+        msg = f"systems can be compared only over one list of classes, got {sorted(class_lists)}"
+        raise ValueError(msg)
+    available = metrics_for(class_lists.pop())
+    if name not in available:
+        raise UnknownNameError("metric", name, available)
+    return available[name]

@@ -1,0 +1,214 @@
+"""The contracts of backbones and detectors, and their look-up by name.
+
+A plugin is a class named by an entry point; listing plugins imports none of them.
+
+| written as               | means                                                        |
+|--------------------------|--------------------------------------------------------------|
+| `resnet50`               | the entry point `resnet50`                                   |
+| `timm:resnet18`          | the entry point `timm`, called with `"resnet18"`             |
+| `path/to/model.py:Model` | the class `Model` in that file, for a quick try              |
+| `resnet50@scratch`       | a backbone in a stated mode: `frozen`, `finetune`, `scratch` |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ClastbenchError, PluginError, UnknownNameError, UsageError
+from .records import Boxes, Photomicrograph
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .data.crops import Crops
+
+BACKBONES = "clastbench.backbones"
+DETECTORS = "clastbench.detectors"
+KINDS = {BACKBONES: "backbone", DETECTORS: "detector"}
+MODES = ("frozen", "finetune", "scratch")
+
+
+@runtime_checkable
+class Network(Protocol):
+    """Tier 1: describe a network; the harness trains it, caches its features, logs and explains it.
+
+    Optional attributes: `mode` (default `scratch`) is used when the reader names none; `cam_layer` names the module
+    whose output is the last map in space or the last tokens (default: found by one forward pass); `checkpoint`
+    (a `weights.Checkpoint`) says which file `weights="imagenet"` needs.
+    """
+
+    size: int | tuple[int, int]
+    """Side, or (height, width), of the letterboxed input in pixels."""
+    mean: Sequence[float]
+    std: Sequence[float]
+    """The harness feeds `(image - mean) / std`, image float32 in 0..1, RGB."""
+
+    def build(self, num_classes: int, weights: str) -> nn.Module:
+        """Return a module mapping float32[N, 3, H, W] to logits float32[N, num_classes].
+
+        `weights` is `"none"` (random) or `"imagenet"` (really pretrained, or raise); the last layer is always random.
+        """
+        ...
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Tier 2: brings its own training, or none."""
+
+    size: int | tuple[int, int]
+
+    def fit(self, crops: Crops, validation: Crops, *, seed: int, device: str, out: Path) -> None:
+        """Learn from `crops` and leave in the folder `out` all that `load` needs."""
+        ...
+
+    def load(self, path: Path, *, device: str) -> None:
+        """Become the model that an earlier `fit` left in the folder `path`."""
+        ...
+
+    def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map float32[N, 3, H, W] in 0..1 to logits float32[N, 3] in the order none, CW, CCW."""
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Proposes boxes. `view` says what its backbones are trained on: `image` or `crop`."""
+
+    view: str
+    uses_truth: bool
+    """Only such a detector is handed the true clasts (the ceiling); all others see photographs without them."""
+
+    def detect(self, photographs: Sequence[Photomicrograph]) -> list[Boxes]:
+        """Return the boxes of each photograph, in the order given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A loaded plugin with all that its cache key covers."""
+
+    name: str
+    """As readers see it: no folder, no mode."""
+    spec: str
+    """As it can be loaded again in another process."""
+    made: Any
+    version: str
+    source_sha256: str
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The part of a cache key that stands for this plugin."""
+        return {"name": self.name, "version": self.version, "source": self.source_sha256}
+
+
+def names(group: str) -> list[str]:
+    """Return the registered names of a group, sorted, without importing any plugin."""
+    return sorted({point.name for point in entry_points(group=group)})
+
+
+def split_mode(name: str) -> tuple[str, str | None]:
+    """Split `plugin@mode` into its two halves; the mode is None when it is not given."""
+    plugin, at, mode = name.rpartition("@")
+    if not at:
+        return name, None
+    if mode not in MODES:
+        raise UsageError(f"Backbone {name!r}: unknown mode {mode!r}; expected one of {', '.join(MODES)}.")
+    return plugin, mode
+
+
+@cache
+def load(group: str, spec: str) -> Plugin:
+    """Load one plugin by name, by `name:argument` or by `file.py:Class`."""
+    path, colon, attribute = spec.rpartition(":")
+    try:
+        if colon and path.endswith(".py"):
+            return _from_file(Path(path), attribute)
+        return _from_entry_point(group, spec)
+    except ClastbenchError:
+        raise
+    except Exception as error:  # a plugin may raise anything while it is imported or made
+        raise PluginError(f"{KINDS[group].capitalize()} {spec!r} could not be loaded: {_one_line(error)}") from error
+
+
+def _from_entry_point(group: str, spec: str) -> Plugin:
+    name, colon, argument = spec.partition(":")
+    points = [point for point in entry_points(group=group) if point.name == name]
+    if not points:
+        raise UnknownNameError(KINDS[group], spec, names(group))
+    made = points[0].load()
+    return Plugin(
+        name=spec,
+        spec=spec,
+        made=made(argument) if colon else made(),
+        version=_version(points[0]),
+        source_sha256=_source_digest(sys.modules[points[0].module]),
+    )
+
+
+def _version(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+
+
+def _from_file(path: Path, attribute: str) -> Plugin:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; expected path/to/file.py:ClassName.")
+    module_name = f"clastbench_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    module_spec = importlib.util.spec_from_file_location(module_name, path)
+    if module_spec is None or module_spec.loader is None:
+        raise PluginError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_name] = module
+    module_spec.loader.exec_module(module)
+    if not hasattr(module, attribute):
+        classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+        raise UnknownNameError(f"class in {path.name}", attribute, classes)
+    return Plugin(
+        name=f"{path.name}:{attribute}",
+        spec=f"{path.resolve()}:{attribute}",
+        made=getattr(module, attribute)(),
+        version="file",
+        source_sha256=_source_digest(module),
+    )
+
+
+def _source_digest(module: ModuleType) -> str:
+    return hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() if module.__file__ else ""
+
+
+def input_size(made: Any) -> tuple[int, int]:
+    """Return a plugin's input size as (height, width)."""
+    size = getattr(made, "size", None)
+    if isinstance(size, int):
+        size = (size, size)
+    if not (isinstance(size, tuple) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)):
+        raise PluginError(
+            f"{type(made).__name__}.size is {size!r}; expected a positive int or (height, width) in pixels."
+        )
+    return size
+
+
+def is_network(made: Any) -> bool:
+    """True for tier 1, False for tier 2; anything else is refused."""
+    if callable(getattr(made, "build", None)):
+        return True
+    if all(callable(getattr(made, method, None)) for method in ("fit", "load", "predict")):
+        return False
+    raise PluginError(
+        f"{type(made).__name__} is neither a Network (size, mean, std, build) nor a Classifier (size, fit, load, predict)."
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,159 @@
+"""The vocabulary of the suite, as frozen records.
+
+Coordinates are pixels of the photograph, x to the right, y down, origin at the top left corner of the top left pixel.
+A box is `(x0, y0, x1, y1)` with `x1 > x0`, `y1 > y0`; it covers `x1 - x0` by `y1 - y0` pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sense = Literal["CW", "CCW"]
+Box = tuple[float, float, float, float]
+
+CLASSES: tuple[str, ...] = ("none", "CW", "CCW")
+"""Class names in the order of every logit and probability vector."""
+
+MIRRORED: Mapping[str, str] = {"none": "none", "CW": "CCW", "CCW": "CW"}
+"""What a reflection does to a class: shear sense is a pseudoscalar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A region of a photograph: polygons or uncompressed COCO run lengths, decoded on demand.
+
+    `polygons` holds flat `[x0, y0, x1, y1, …]` rings; `counts` holds column-major run lengths that begin with a run
+    of zeros (COCO's uncompressed RLE). Exactly one of the two is given.
+    """
+
+    height: int
+    width: int
+    polygons: tuple[tuple[float, ...], ...] | None = None
+    counts: tuple[int, ...] | None = None
+
+    def array(self) -> NDArray[np.bool_]:
+        """Return the region as `bool[H, W]`."""
+        from .data.masks import decode  # noqa: PLC0415 – the decoder is a compiled library; most records never need it
+
+        return decode(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Clast:
+    """One rigid grain with its tails. `sense` is None when the grain shows none (phi, theta) or nobody could tell."""
+
+    box_xyxy: Box
+    sense: Sense | None
+    kind: str | None = None
+    mask: Mask | None = None
+    parts: Mapping[str, Mask] = field(default_factory=dict)
+    """Masks named `core` and `tails`, where known."""
+    ignore: bool = False
+    """A region that is neither rewarded nor punished (crowds, doubtful grains)."""
+    primary: bool = True
+    """False for a by-stander that the image-level label does not speak of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photomicrograph:
+    """One photograph with what is known about it; pixels are loaded on demand."""
+
+    id: str
+    pixels: Callable[[], NDArray[np.uint8]]
+    sha256: str
+    """Hex digest of what the pixels come from: the file's bytes, or the recipe and index of a generated picture."""
+    truth: str | None
+    """Image-level class, one of CLASSES; None when the image has none (both senses, or experts in conflict)."""
+    present: bool
+    """True when a clast with a shear sense is in the picture, even if its sense is in dispute."""
+    group: str
+    """Sampling unit: thin section or duplicate family. A group never crosses a split."""
+    clasts: tuple[Clast, ...] = ()
+    light: str | None = None
+    foliation_deg: float | None = None
+    """Angle of the foliation to the x axis, counter-clockwise as seen."""
+    um_per_px: float | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def load(self) -> NDArray[np.uint8]:
+        """Return the pixels, RGB `uint8[H, W, 3]`; a new array every time."""
+        return self.pixels()
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """What a detector proposes on one photograph: `xyxy` float32[N, 4], `score` float32[N] in 0..1."""
+
+    image_id: str
+    xyxy: NDArray[np.float32]
+    score: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a system says about one photograph, beside what is true."""
+
+    image_id: str
+    group: str
+    truth: str | None
+    present: bool
+    probabilities: tuple[float, ...]
+    """One for each of CLASSES; they sum to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One value of one metric. `value` is None when it is undefined, and `reason` says why."""
+
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n_images: int = 0
+    n_groups: int = 0
+    n_seeds: int = 1
+    higher_is_better: bool = True
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One square of the grid."""
+
+    detector: str
+    backbone: str
+    seed: int
+    fold: str
+
+    @property
+    def system(self) -> str:
+        """The pair that is ranked, as readers see it."""
+        return f"{self.detector} + {self.backbone}"
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """Everything a result file holds."""
+
+    schema: int
+    key: str
+    suite: str
+    suite_version: int
+    suite_digest: str
+    cell: Cell
+    status: Literal["ok", "failed"]
+    reason: str | None
+    plugins: Mapping[str, Mapping[str, str]]
+    """For `detector` and `backbone`: name, version, source digest, mode, weights digest."""
+    scores: tuple[Score, ...]
+    predictions: tuple[Prediction, ...]
+    artefacts: Mapping[str, str]
+    """sha256 of the files behind the scores, by `node/file`."""
+    timings: Mapping[str, float]
+    """Seconds: `fit_s` of the training behind this cell, `ms_per_image` of inference."""
+    environment: Mapping[str, str]

@@ -1,0 +1,153 @@
+"""A leaderboard as text: for a terminal, Markdown, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+from ..records import Score
+from ..metrics import metrics_for
+from ..records import CLASSES
+from .leaderboard import COLUMNS, Leaderboard, Row
+
+NOT_RUN = "published, not run here"
+
+
+def _columns(board: Leaderboard) -> list[tuple[str, str]]:
+    """The usual columns, the ranked metric first."""
+    known = dict(COLUMNS)
+    if board.metric in known:
+        return list(COLUMNS)
+    return [(board.metric, metrics_for(CLASSES)[board.metric].title), *COLUMNS]
+
+
+def _short(value: float | None) -> str:
+    """Three digits, no leading zero: .825."""
+    if value is None:
+        return "–"
+    text = f"{value:.3f}"
+    return text.removeprefix("0") if value >= 0 else "-" + text.removeprefix("-0")
+
+
+def _with_interval(score: Score | None) -> str:
+    if score is None or score.value is None:
+        return "–"
+    if score.low is None or score.high is None or score.metric == "majority_rate":
+        return _short(score.value)
+    return f"{_short(score.value)} [{_short(score.low)}, {_short(score.high)}]"
+
+
+def _cells(row: Row, names: list[str]) -> list[str]:
+    shown = [_with_interval(row.scores.get(name)) for name in names]
+    return [
+        "–" if row.rank is None else str(row.rank),
+        row.system,
+        *shown,
+        f"{row.fit_s:.1f}",
+        f"{row.ms_per_image:.1f}",
+        str(row.n_images),
+    ]
+
+
+def _matrix(board: Leaderboard) -> tuple[list[str], list[list[str]], list[list[str]]]:
+    columns = _columns(board)
+    names = [name for name, _ in columns]
+    header = ["rank", "system", *(title for _, title in columns), "fit s", "ms/image", "n"]
+    rows = [_cells(row, names) for row in board.rows]
+    references = [
+        ["", reference.name, *(_short(reference.scores.get(name)) for name in names), "", "", str(reference.n_images)]
+        for reference in board.references
+    ]
+    return header, rows, references
+
+
+def _failures(board: Leaderboard) -> list[str]:
+    return [
+        f"{row.system}: {row.n_failed} of {row.n_cells} cells failed: {row.reason}" for row in board.rows if row.n_failed
+    ]
+
+
+def _title(board: Leaderboard) -> str:
+    return f"{board.suite} v{board.version} ({board.digest[:12]}), ranked by {board.metric}"
+
+
+NOTE = (
+    "95 % intervals. Rank = 1 + systems significantly better (paired bootstrap by group, Holm). Shear sense: balanced "
+    "accuracy on pictures whose truth is CW or CCW; forced compares CW with CCW only, end to end counts `none` as wrong; "
+    "majority = always the commoner sense (balanced: .500)."
+)
+
+
+def terminal(board: Leaderboard) -> str:
+    """A table drawn with lines, as wide as it needs to be."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    header, rows, references = _matrix(board)
+    table = Table(title=_title(board), title_justify="left")
+    for name in header:
+        table.add_column(name, justify="left" if name == "system" else "right", no_wrap=name != "system")
+    for cells in rows:
+        table.add_row(*(Text(cell) for cell in cells))
+    if references:
+        table.add_section()
+        for cells in references:
+            table.add_row(*(Text(cell) for cell in cells), style="dim")
+    out = io.StringIO()
+    console = Console(file=out, width=1000, color_system=None)
+    width = console.measure(table).maximum
+    console.width = max(width, 80)
+    console.print(table)
+    lines = [out.getvalue().rstrip()]
+    lines += [f"Lower block: {NOT_RUN} ({board.references[0].source})."] if references else []
+    return "\n".join([*lines, NOTE, *(f"FAILED {text}" for text in _failures(board))]) + "\n"
+
+
+def markdown(board: Leaderboard) -> str:
+    """A GitHub table."""
+    header, rows, references = _matrix(board)
+    lines = [f"**{_title(board)}**", "", _md(header), _md(["---:" if name != "system" else "---" for name in header])]
+    lines += [_md(cells) for cells in rows]
+    lines += [_md([cells[0], f"*{cells[1]}* ({NOT_RUN})", *cells[2:]]) for cells in references]
+    return "\n".join([*lines, "", NOTE, *(f"- FAILED {text}" for text in _failures(board))]) + "\n"
+
+
+def _md(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def as_csv(board: Leaderboard) -> str:
+    """Every metric of every system in full precision: value, low, high."""
+    names = list(metrics_for(CLASSES))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    spread = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+    writer.writerow(
+        ["rank", "detector", "backbone", *spread, "fit_s", "ms_per_image", "n_images", "n_cells", "n_failed", "reason"]
+    )
+    for row in board.rows:
+        scores = [row.scores.get(name) for name in names]
+        values = [v for score in scores for v in ((score.value, score.low, score.high) if score else (None, None, None))]
+        cost = [row.fit_s, row.ms_per_image, row.n_images, row.n_cells, row.n_failed, row.reason or ""]
+        writer.writerow([row.rank, row.detector, row.backbone, *values, *cost])
+    for reference in board.references:
+        values = [v for name in names for v in (reference.scores.get(name), None, None)]
+        writer.writerow(["", NOT_RUN, reference.name, *values, "", "", reference.n_images, "", "", reference.source])
+    return out.getvalue()
+
+
+def as_json(board: Leaderboard) -> str:
+    """Everything, for programs."""
+    return json.dumps(asdict(board), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Leaderboard], str]] = {
+    "table": terminal,
+    "md": markdown,
+    "csv": as_csv,
+    "json": as_json,
+}

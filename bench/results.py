@@ -1,0 +1,68 @@
+"""Result files: one JSON a cell, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError
+from .records import Cell, CellRecord, Prediction, Score
+
+SCHEMA = 1
+
+
+def path_of(folder: Path, cell: Cell) -> Path:
+    """Where the record of a cell lies under a suite's results folder."""
+    return folder / _slug(f"{cell.detector}+{cell.backbone}") / _slug(f"seed{cell.seed}-{cell.fold}.json")
+
+
+def _slug(name: str) -> str:
+    """A file name for any name; a digest keeps names apart that differ only in what file systems do not bear."""
+    safe = re.sub(r"[^A-Za-z0-9@+._-]", "_", name).lstrip(".")
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def write(record: CellRecord, folder: Path) -> Path:
+    """Write one record below a suite's results folder."""
+    path = path_of(folder, record.cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(asdict(record), indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+    draft.replace(path)
+    return path
+
+
+def read(path: Path) -> CellRecord:
+    """Read one record.
+
+    Raises:
+        DataError: the file is not a record of this schema.
+    """
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said["schema"] != SCHEMA:
+            raise DataError(f"{path}: schema {said['schema']!r}; this version of clastbench reads {SCHEMA}.")
+        return _record(said)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a result file of clastbench ({type(error).__name__}: {error}).") from error
+
+
+def _record(said: dict[str, Any]) -> CellRecord:
+    scores = tuple(Score(**score) for score in said["scores"])
+    predictions = tuple(
+        Prediction(**{**prediction, "probabilities": tuple(prediction["probabilities"])})
+        for prediction in said["predictions"]
+    )
+    return CellRecord(**{**said, "cell": Cell(**said["cell"]), "scores": scores, "predictions": predictions})
+
+
+def read_all(folder: Path) -> Iterator[CellRecord]:
+    """Read every record below a suite's results folder, in the order of their paths."""
+    for path in sorted(folder.glob("*/*.json")):
+        yield read(path)

@@ -1,0 +1,1 @@
+"""From a suite to results: graph, store, steps, executors, progress."""

@@ -1,0 +1,139 @@
+"""Predictions of a model that never met the harness, scored on the frozen split.
+
+The file is a CSV with a header. `id` is a photograph's id in the split; `none`, `CW`, `CCW` are probabilities that
+sum to 1; an optional `fold` says which fold's model made the prediction. Without it the predictions count in every
+fold, which is right only for a model that was trained on none of the suite's photographs.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from .. import results
+from ..errors import DataError
+from ..metrics import score_all
+from ..records import CLASSES, Cell, CellRecord, Photomicrograph, Prediction
+from ..results import SCHEMA
+from ..suite import Suite, sha256_of_json
+from ..synth import draw_scene
+from .inputs import Files, Generated, Source
+from .record import environment
+from .scoring import observe
+
+DETECTOR = "external"
+TOLERANCE = 1e-3
+"""How far from 1 the probabilities of a photograph may sum up; they are divided by their sum."""
+ROUNDING = 1e-9
+"""Sums as close to 1 as this are left alone, so that writing and reading changes no digit."""
+
+Truth = Mapping[str, tuple[str, str | None, bool]]
+"""Group, truth and presence by id."""
+
+
+def score_file(suite: Suite, source: Source, digest: str, path: Path, name: str, folder: Path) -> list[CellRecord]:
+    """Score a file and write one result a fold, so that `rank` shows the model beside all others.
+
+    Raises:
+        DataError: a row is impossible, or a photograph of the test split has no prediction.
+    """
+    said = read_predictions(path)
+    truth = _truth(source)
+    written = []
+    for fold_name, fold in suite.folds.folds.items():
+        rows = said.get(fold_name, said.get("", {}))
+        lacking = [image_id for image_id in sorted(fold.test) if image_id not in rows]
+        if lacking:
+            raise DataError(f"{path}: no prediction for {lacking[0]!r} in fold {fold_name!r} ({len(lacking)} are missing).")
+        predictions = tuple(Prediction(i, *truth[i], rows[i]) for i in sorted(fold.test))
+        record = _record(suite, digest, Cell(DETECTOR, name, 0, fold_name), predictions, path)
+        results.write(record, folder)
+        written.append(record)
+    return written
+
+
+def _truth(source: Source) -> Truth:
+    if isinstance(source, Generated):
+        scenes = {i: draw_scene(source.recipe, int(i)) for i in source.ids}
+        return {i: (i, scene.truth, scene.truth != "none") for i, scene in scenes.items()}
+    assert isinstance(source, Files)
+    return {photo.id: _known(photo) for photo in source.photographs}
+
+
+def _known(photo: Photomicrograph) -> tuple[str, str | None, bool]:
+    return photo.group, photo.truth, photo.present
+
+
+def _record(suite: Suite, digest: str, cell: Cell, predictions: tuple[Prediction, ...], path: Path) -> CellRecord:
+    return CellRecord(
+        schema=SCHEMA,
+        key=sha256_of_json([asdict(prediction) for prediction in predictions]),
+        suite=suite.shown_name,
+        suite_version=suite.version,
+        suite_digest=digest,
+        cell=cell,
+        status="ok",
+        reason=None,
+        plugins={
+            "detector": {"name": DETECTOR},
+            "backbone": {"name": cell.backbone, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+        },
+        scores=score_all(observe(predictions)),
+        predictions=predictions,
+        artefacts={},
+        timings={},
+        environment=environment(),
+    )
+
+
+def read_predictions(path: Path) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Read a predictions file: probabilities by fold (`""` without a fold column) and id.
+
+    Raises:
+        DataError: file, line, field and value of the first thing that is wrong.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as CSV: {error}.") from error
+    expected = ("id", *CLASSES)
+    if not rows or any(column not in rows[0] for column in expected):
+        raise DataError(f"{path}: expected a header with the columns {', '.join(expected)} [, fold] and at least one row.")
+    said: dict[str, dict[str, tuple[float, ...]]] = {}
+    for line, row in enumerate(rows, start=2):
+        by_id = said.setdefault(row.get("fold") or "", {})
+        if row["id"] in by_id:
+            raise DataError(f"{path}, line {line}: {row['id']!r} comes twice in fold {row.get('fold') or '(none)'!r}.")
+        by_id[row["id"]] = _probabilities(path, line, row)
+    return said
+
+
+def _probabilities(path: Path, line: int, row: Mapping[str, str]) -> tuple[float, ...]:
+    values = []
+    for name in CLASSES:
+        try:
+            value = float(row[name])
+        except (TypeError, ValueError):
+            value = math.nan
+        if not 0 <= value <= 1 + TOLERANCE:
+            raise DataError(f"{path}, line {line}: {name} is {row[name]!r}; expected a probability in 0..1.")
+        values.append(value)
+    total = sum(values)
+    if abs(total - 1) > TOLERANCE:
+        raise DataError(f"{path}, line {line}: the probabilities sum up to {total:.4g}; expected 1.")
+    return tuple(values) if abs(total - 1) < ROUNDING else tuple(value / total for value in values)
+
+
+def write_predictions(records: Sequence[CellRecord], path: Path) -> None:
+    """Write the predictions of one system as a file that `read_predictions` reads back exactly."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["id", *CLASSES, "fold"])
+        for record in records:
+            for said in record.predictions:
+                writer.writerow([said.image_id, *map(repr, said.probabilities), record.cell.fold])

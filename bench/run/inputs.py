@@ -1,0 +1,198 @@
+"""Where the photographs of a run come from: rendered shards in the store, or files on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.agu2021 import read_agu2021, verify
+from ..data.source import digest, read
+from ..errors import DataError, SuiteError
+from ..records import Clast, Mask, Photomicrograph
+from ..suite import FileData, GeneratedData, Suite
+from ..synth import Recipe, recipe_digest, render_photograph
+from .graph import Node
+
+SHARD = 100
+"""Generated photographs are rendered so many at a time."""
+
+
+class Source(Protocol):
+    """The photographs of a suite, before any pixel is touched."""
+
+    digest: str
+    ids: frozenset[str]
+
+    def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:
+        """Nodes that must be finished before `open_photographs` finds these ids; none for files on disk."""
+        ...
+
+    def local(self) -> Mapping[str, Any]:
+        """What a worker needs to open the photographs, as JSON."""
+        ...
+
+    def require_pixels(self) -> None:
+        """Refuse early, with one clear line, when the pixels cannot be had or are not the expected ones."""
+        ...
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Photographs drawn from a recipe; rendered once, into the store."""
+
+    recipe: Recipe
+    digest: str
+    ids: frozenset[str]
+
+    def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:
+        """One node for each shard that holds one of the ids."""
+        shards = sorted({int(image_id) // SHARD for image_id in ids})
+        return {f"pictures/{shard:04d}": self._shard(shard) for shard in shards}
+
+    def _shard(self, shard: int) -> Node:
+        start, stop = shard * SHARD, min((shard + 1) * SHARD, self.recipe.n_images)
+        return Node(
+            kind="pictures",
+            spec={"recipe": self.digest, "start": start, "stop": stop},
+            label=f"render photographs {start}–{stop - 1}",
+            family=f"pictures {self.recipe.width}x{self.recipe.height}",
+            local={"recipe": asdict(self.recipe)},
+        )
+
+    def local(self) -> Mapping[str, Any]:
+        """Nothing: the shards say it all."""
+        return {}
+
+    def require_pixels(self) -> None:
+        """Generated pixels can always be had."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Photographs on disk, verified against their hashes before the first is opened."""
+
+    format: str
+    path: Path | None
+    photographs: tuple[Photomicrograph, ...]
+    digest: str
+    ids: frozenset[str] = field(default_factory=frozenset)
+
+    def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:  # noqa: ARG002 – files need no node
+        """Files need none."""
+        return {}
+
+    def local(self) -> Mapping[str, Any]:
+        """Format and folder."""
+        return {"format": self.format, "path": str(self.path)}
+
+    def require_pixels(self) -> None:
+        """Refuse when the folder is not given, or a file in it is not the expected one."""
+        if self.path is None:
+            raise DataError(
+                "The photographs of this suite are not part of clastbench: give their folder with --data DIR "
+                "(agu2021: git clone the repository named in the manifest's README)."
+            )
+        if self.format == "agu2021":
+            verify(self.photographs, self.path)
+
+
+def open_source(suite: Suite, data_dir: Path | None) -> Source:
+    """Find out which photographs a suite speaks of; pixels are not touched."""
+    if isinstance(suite.data, GeneratedData):
+        return _generated(suite.data.recipe)
+    return _files(suite, suite.data, data_dir)
+
+
+def _generated(recipe: Recipe) -> Generated:
+    ids = frozenset(f"{index:05d}" for index in range(recipe.n_images))
+    return Generated(recipe=recipe, digest=recipe_digest(recipe), ids=ids)
+
+
+def _files(suite: Suite, data: FileData, data_dir: Path | None) -> Files:
+    path = data_dir or (suite.folder / data.path if data.path else None)
+    if path is not None and not path.exists():
+        raise DataError(f"{path}: no such folder (--data).")
+    if data.source != "agu2021" and path is None:
+        raise SuiteError(f"{suite.name}: data.path is missing; say it in the suite file or with --data DIR.")
+    photographs = _read(data.source, path)
+    return Files(
+        format=data.source,
+        path=path,
+        photographs=photographs,
+        digest=digest(photographs),
+        ids=frozenset(photo.id for photo in photographs),
+    )
+
+
+def _read(source: str, path: Path | None) -> tuple[Photomicrograph, ...]:
+    if source == "agu2021":
+        return read_agu2021(path)
+    assert path is not None
+    return read(path, source)
+
+
+def open_photographs(local: Mapping[str, Any], folders: Mapping[str, Path]) -> dict[str, Photomicrograph]:
+    """Open, in a worker, the photographs of a source by id.
+
+    Args:
+        local: what `Source.local` said.
+        folders: the finished inputs of the node, by name; those named `pictures/…` are shards.
+    """
+    if local:
+        path = None if local["path"] == "None" else Path(local["path"])
+        return {photo.id: photo for photo in _read(local["format"], path)}
+    shards = [folder for name, folder in folders.items() if name.startswith("pictures/")]
+    return {photo.id: photo for shard in shards for photo in read_shard(shard)}
+
+
+def render_shard(recipe: Recipe, start: int, stop: int, out: Path) -> None:
+    """Render photographs start…stop-1 into a folder: `images.npy` uint8[n, H, W, 3] and `photographs.json`."""
+    photographs = [render_photograph(recipe, index) for index in range(start, stop)]
+    np.save(out / "images.npy", np.stack([photo.load() for photo in photographs]))
+    said = [{**asdict(_without_pixels(photo)), "pixels": None} for photo in photographs]
+    (out / "photographs.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+def _without_pixels(photo: Photomicrograph) -> Photomicrograph:
+    from dataclasses import replace  # noqa: PLC0415
+
+    return replace(photo, pixels=_no_pixels)
+
+
+def _no_pixels() -> NDArray[np.uint8]:
+    raise DataError("This record was read without pixels.")
+
+
+def read_shard(folder: Path) -> list[Photomicrograph]:
+    """Read what `render_shard` wrote; pixels stay on disk until they are loaded."""
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    said = json.loads((folder / "photographs.json").read_text(encoding="utf-8"))
+    return [_photograph(record, partial(_copy, images[row])) for row, record in enumerate(said)]
+
+
+def _copy(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.array(view)
+
+
+def _photograph(record: dict[str, Any], pixels: partial[NDArray[np.uint8]]) -> Photomicrograph:
+    clasts = tuple(_clast(clast) for clast in record["clasts"])
+    return Photomicrograph(**{**record, "pixels": pixels, "clasts": clasts})
+
+
+def _clast(record: dict[str, Any]) -> Clast:
+    parts = {name: _mask(mask) for name, mask in record["parts"].items()}
+    mask = _mask(record["mask"]) if record["mask"] else None
+    return Clast(**{**record, "box_xyxy": tuple(record["box_xyxy"]), "mask": mask, "parts": parts})
+
+
+def _mask(record: dict[str, Any]) -> Mask:
+    polygons = tuple(tuple(ring) for ring in record["polygons"]) if record["polygons"] else None
+    counts = tuple(record["counts"]) if record["counts"] else None
+    return Mask(record["height"], record["width"], polygons, counts)

@@ -1,0 +1,206 @@
+"""Steps that learn: frozen features, fits, and the logits of trained backbones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import plugins
+from ..data.crops import Crops, to_float
+from ..errors import ClastbenchError, PluginError
+from ..records import CLASSES
+from ..suite import Training
+from . import samples
+from .graph import Node
+
+Folders = Mapping[str, Path]
+"""Finished inputs of a node, by name."""
+
+
+def read_samples(folder: Path) -> list[samples.Sample]:
+    return [samples.Sample(**record) for record in json.loads((folder / "samples.json").read_text(encoding="utf-8"))]
+
+
+def _read_crops(folder: Path) -> Crops:
+    read = read_samples(folder)
+    return Crops(
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        labels=np.asarray([sample.label for sample in read], np.int64),
+        image_ids=tuple(sample.image_id for sample in read),
+    )
+
+
+def _rows(crops_: Crops, ids: list[str], *, labelled: bool) -> NDArray[np.int64]:
+    wanted = set(ids)
+    return np.asarray(
+        [
+            row
+            for row, image_id in enumerate(crops_.image_ids)
+            if image_id in wanted and (not labelled or crops_.labels[row] != samples.NO_LABEL)
+        ],
+        np.int64,
+    )
+
+
+def features(node: Node, folders: Folders, out: Path) -> None:
+    """Run a frozen network once over crops, and over the mirror images of those it may train on."""
+    from ..train.networks import build, features_of  # noqa: PLC0415
+
+    made = plugins.load(plugins.BACKBONES, node.local["backbone"]).made
+    crops_ = _read_crops(folders["crops"])
+    network = build(made, "imagenet", crops_.images.shape[1:3], node.local["device"])
+    np.save(out / "features.npy", features_of(network, crops_.images))
+    rows = _rows(crops_, node.spec["mirror_ids"], labelled=True)
+    np.save(out / "mirror_rows.npy", rows)
+    np.save(out / "mirrored.npy", features_of(network, crops_.images[rows], mirror=True))
+
+
+def fit(node: Node, folders: Folders, out: Path) -> None:
+    """Train a backbone on one fold; write all that inference needs, and `log.json` for networks."""
+    crops_ = _read_crops(folders["crops"])
+    train = _rows(crops_, node.spec["train"], labelled=True)
+    validation = _rows(crops_, node.spec["validation"], labelled=True)
+    if not len(train):
+        raise PluginError("Nothing to train on: no labelled crop in the training photographs of this fold.")
+    fitting = {"frozen": _fit_head, "finetune": _fit_network, "scratch": _fit_network, None: _fit_classifier}
+    fitting[node.spec["mode"]](node, folders, crops_, train, validation, out)
+
+
+def _fit_classifier(
+    node: Node, folders: Folders, crops_: Crops, train: NDArray[np.int64], validation: NDArray[np.int64], out: Path
+) -> None:
+    del folders
+    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
+    with _blaming(plugin.name, "fit"):
+        plugin.made.fit(
+            crops_.take(train),
+            crops_.take(validation),
+            seed=node.spec["seed"],
+            device=node.local["device"],
+            out=out,
+        )
+
+
+def _fit_head(
+    node: Node, folders: Folders, crops_: Crops, train: NDArray[np.int64], validation: NDArray[np.int64], out: Path
+) -> None:
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    from ..train.heads import fit_head, twins  # noqa: PLC0415
+
+    recipe = Training(**node.spec["recipe"])
+    plain = np.load(folders["features"] / "features.npy")
+    inputs, labels = plain[train], crops_.labels[train]
+    if recipe.mirror:
+        position = {row: at for at, row in enumerate(np.load(folders["features"] / "mirror_rows.npy").tolist())}
+        mirrored = np.load(folders["features"] / "mirrored.npy")[[position[row] for row in train.tolist()]]
+        inputs, labels = np.concatenate([inputs, mirrored]), np.concatenate([labels, twins(labels)])
+    watched = (plain[validation], crops_.labels[validation])
+    head, log = fit_head(
+        inputs, labels, watched, recipe=recipe, seed=node.spec["seed"], device=node.local["device"]
+    )
+    save_file(head.cpu().state_dict(), out / "head.safetensors")
+    _write_log(log, out)
+
+
+def _fit_network(
+    node: Node, folders: Folders, crops_: Crops, train: NDArray[np.int64], validation: NDArray[np.int64], out: Path
+) -> None:
+    del folders
+    import torch  # noqa: PLC0415
+    from safetensors.torch import save_model  # noqa: PLC0415
+
+    from ..train.networks import build  # noqa: PLC0415
+    from ..train.whole import fit_network  # noqa: PLC0415
+
+    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
+    torch.manual_seed(node.spec["seed"])
+    weights = "none" if node.spec["mode"] == "scratch" else "imagenet"
+    network = build(plugin.made, weights, crops_.images.shape[1:3], node.local["device"])
+    log = fit_network(
+        network,
+        crops_.take(train),
+        crops_.take(validation),
+        recipe=Training(**node.spec["recipe"]),
+        seed=node.spec["seed"],
+    )
+    save_model(network.module.cpu(), str(out / "model.safetensors"))
+    _write_log(log, out)
+
+
+def _write_log(log: list[Any], out: Path) -> None:
+    (out / "log.json").write_text(json.dumps([asdict(epoch) for epoch in log], indent=1), encoding="utf-8")
+
+
+def classify(node: Node, folders: Folders, out: Path) -> None:
+    """Run a trained backbone over the crops of a fold's test photographs; write `logits.npy` and `samples.json`."""
+    crops_ = _read_crops(folders["crops"])
+    rows = _rows(crops_, node.spec["test"], labelled=False)
+    predicting = {"frozen": _head_logits, "finetune": _network_logits, "scratch": _network_logits, None: _ask}
+    logits = predicting[node.spec["mode"]](node, folders, crops_, rows)
+    _check_logits(node.spec["plugin"]["name"], logits, len(rows))
+    np.save(out / "logits.npy", logits.astype(np.float64))
+    read = read_samples(folders["crops"])
+    (out / "samples.json").write_text(json.dumps([asdict(read[row]) for row in rows]), encoding="utf-8")
+
+
+def _head_logits(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    del crops_
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    from ..train.heads import Head, head_logits  # noqa: PLC0415
+
+    inputs = np.load(folders["features"] / "features.npy")[rows]
+    head = Head(inputs.shape[1], node.spec["recipe"]["hidden"])
+    head.load_state_dict(load_file(folders["fit"] / "head.safetensors"))
+    return head_logits(head.to(node.local["device"]), inputs, node.local["device"])
+
+
+def _network_logits(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    from safetensors.torch import load_model  # noqa: PLC0415
+
+    from ..train.networks import build, logits_of  # noqa: PLC0415
+
+    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
+    network = build(plugin.made, "none", crops_.images.shape[1:3], "cpu")
+    load_model(network.module, str(folders["fit"] / "model.safetensors"))
+    network.module.to(node.local["device"])
+    return logits_of(network, crops_.images[rows])
+
+
+def _ask(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
+    with _blaming(plugin.name, "load"):
+        plugin.made.load(folders["fit"], device=node.local["device"])
+    parts = []
+    for start in range(0, len(rows), 256):
+        with _blaming(plugin.name, "predict"):
+            parts.append(np.asarray(plugin.made.predict(to_float(crops_.images[rows[start : start + 256]]))))
+        _check_logits(plugin.name, parts[-1], len(rows[start : start + 256]))
+    return np.concatenate(parts) if parts else np.zeros((0, len(CLASSES)), np.float32)
+
+
+def _check_logits(name: str, logits: NDArray[np.float32], n: int) -> None:
+    if logits.shape != (n, len(CLASSES)):
+        raise PluginError(f"Backbone {name!r} returned logits of shape {logits.shape}; expected {(n, len(CLASSES))}.")
+    if not np.isfinite(logits).all():
+        raise PluginError(f"Backbone {name!r} returned logits that are not finite (NaN or infinite).")
+
+
+@contextlib.contextmanager
+def _blaming(name: str, method: str) -> Iterator[None]:
+    """Turn whatever a plugin raises into a PluginError that names it."""
+    try:
+        yield
+    except ClastbenchError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise PluginError(f"Backbone {name!r}: {method} raised {type(error).__name__}: {text}") from error

@@ -1,0 +1,119 @@
+"""A finished or failed cell, put together for its result file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..records import Cell, CellRecord, Prediction, Score
+from ..results import SCHEMA
+from .graph import Node, topological
+from .plan import Plan
+from .store import Store
+
+PACKAGES = ("clastbench", "numpy", "pillow", "scipy", "timm", "torch", "torchvision")
+
+
+def finished(plan: Plan, cell: Cell, node: Node, store: Store) -> CellRecord:
+    """Read a scored cell back from the store."""
+    said = json.loads((store.read(node) / "cell.json").read_text(encoding="utf-8"))
+    return _record(
+        plan,
+        cell,
+        node.key,
+        scores=tuple(Score(**score) for score in said["scores"]),
+        predictions=tuple(
+            Prediction(**{**prediction, "probabilities": tuple(prediction["probabilities"])})
+            for prediction in said["predictions"]
+        ),
+        artefacts=_artefacts(node, store),
+        timings=_timings(node, store),
+    )
+
+
+def failed(plan: Plan, cell: Cell, key: str, reason: str) -> CellRecord:
+    """A cell that came to nothing, and why."""
+    return _record(plan, cell, key, reason=reason)
+
+
+def _record(
+    plan: Plan,
+    cell: Cell,
+    key: str,
+    *,
+    reason: str | None = None,
+    scores: tuple[Score, ...] = (),
+    predictions: tuple[Prediction, ...] = (),
+    artefacts: Mapping[str, str] | None = None,
+    timings: Mapping[str, float] | None = None,
+) -> CellRecord:
+    return CellRecord(
+        schema=SCHEMA,
+        key=key,
+        suite=plan.suite.shown_name,
+        suite_version=plan.suite.version,
+        suite_digest=plan.digest,
+        cell=cell,
+        status="ok" if reason is None else "failed",
+        reason=reason,
+        plugins=plan.plugins[cell],
+        scores=scores,
+        predictions=predictions,
+        artefacts=artefacts or {},
+        timings=timings or {},
+        environment=environment(),
+    )
+
+
+def _artefacts(node: Node, store: Store) -> dict[str, str]:
+    """Digests of the trained model and its logits."""
+    classify = node.inputs["classify"]
+    found = {}
+    for name, source in (("classify", classify), ("fit", classify.inputs["fit"])):
+        if store.has(source):
+            found |= {f"{name}/{file}": digest for file, digest in store.record(source)["files"].items()}
+    return found
+
+
+def _timings(node: Node, store: Store) -> dict[str, float]:
+    """Cost of one cell: its own training, and inference for one input, features included."""
+    classify = node.inputs["classify"]
+    seconds = {other.key: store.record(other)["seconds"] for other in topological([classify]) if store.has(other)}
+    fit = classify.inputs["fit"]
+    inference = seconds.get(classify.key, 0.0) / max(1, len(classify.spec["test"]))
+    features = classify.inputs.get("features")
+    if features is not None:
+        inputs = len(features.inputs["crops"].spec["ids"]) + len(features.spec["mirror_ids"])
+        inference += seconds.get(features.key, 0.0) / max(1, inputs)
+    return {"fit_s": seconds.get(fit.key, 0.0), "ms_per_image": 1000 * inference}
+
+
+@cache
+def environment() -> dict[str, str]:
+    """What the run ran on: packages, Python, processor, commit."""
+    found = {"python": platform.python_version(), "machine": platform.machine(), "cpus": str(os.cpu_count())}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {**found, **_commit()}
+
+
+def _commit() -> dict[str, str]:
+    """The git commit of clastbench's own checkout, and whether it was changed; nothing when it is installed."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return {}
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)  # noqa: S607
+        changed = subprocess.run(["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True)  # noqa: S607
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"git_commit": commit.stdout.strip(), "git_dirty": str(bool(changed.stdout.strip())).lower()}

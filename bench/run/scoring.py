@@ -1,0 +1,65 @@
+"""The step that scores a cell: from boxes and logits to photographs, from photographs to scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics import Observations, score_all
+from ..records import CLASSES, Photomicrograph, Prediction
+from . import samples
+from .graph import Node
+from .learning import read_samples
+from .seeing import photographs_of
+
+Folders = Mapping[str, Path]
+"""Finished inputs of a node, by name."""
+
+
+def score(node: Node, folders: Folders, out: Path) -> None:
+    """Combine boxes to photographs and compute every score of a cell; write `cell.json`."""
+    photographs = photographs_of(node, folders, node.spec["test"])
+    logits = np.load(folders["classify"] / "logits.npy")
+    said = predictions(photographs, read_samples(folders["classify"]), logits)
+    scores = score_all(observe(said))
+    record = {"predictions": [asdict(p) for p in said], "scores": [asdict(s) for s in scores]}
+    (out / "cell.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def predictions(
+    photographs: list[Photomicrograph], boxes: list[samples.Sample], logits: NDArray[np.float64]
+) -> list[Prediction]:
+    """A photograph's probabilities are those of its best-scored clast; `none` for sure when nothing was found.
+
+    A clast's score is the detector's score times the probability that the backbone gives to a sense; what the detector
+    doubts goes to `none`.
+    """
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
+    softmax = shifted / shifted.sum(axis=1, keepdims=True) if len(logits) else logits
+    best = {photo.id: (-1.0, np.eye(len(CLASSES))[0]) for photo in photographs}
+    for sample, probability in zip(boxes, softmax, strict=True):
+        seen = probability * sample.score
+        seen[0] += 1 - sample.score
+        strength = float(seen[1:].sum())
+        if strength > best[sample.image_id][0]:
+            best[sample.image_id] = (strength, seen)
+    return [
+        Prediction(photo.id, photo.group, photo.truth, photo.present, tuple(float(p) for p in best[photo.id][1]))
+        for photo in photographs
+    ]
+
+
+def observe(said: Sequence[Prediction]) -> Observations:
+    """Turn predictions into what `clastbench.metrics` scores."""
+    return Observations(
+        image_id=tuple(p.image_id for p in said),
+        group=tuple(p.group for p in said),
+        truth=np.asarray([samples.NO_LABEL if p.truth is None else CLASSES.index(p.truth) for p in said], np.int8),
+        present=np.asarray([p.present for p in said], bool),
+        probabilities=np.asarray([p.probabilities for p in said], np.float64).reshape(-1, len(CLASSES)),
+    )

@@ -1,0 +1,95 @@
+"""Steps that look at photographs: render them, ask detectors for boxes, cut out crops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import plugins
+from ..data.letterbox import letterbox
+from ..errors import PluginError
+from ..records import Boxes, Photomicrograph
+from ..suite import CropSettings
+from ..synth import Recipe
+from . import inputs, samples
+from .graph import Node
+
+Folders = Mapping[str, Path]
+"""Finished inputs of a node, by name."""
+
+
+def pictures(node: Node, folders: Folders, out: Path) -> None:
+    """Render a shard of generated photographs."""
+    del folders
+    inputs.render_shard(Recipe(**node.local["recipe"]), node.spec["start"], node.spec["stop"], out)
+
+
+def photographs_of(node: Node, folders: Folders, ids: list[str]) -> list[Photomicrograph]:
+    known = inputs.open_photographs(node.local["source"], folders)
+    return [known[image_id] for image_id in ids]
+
+
+def detect(node: Node, folders: Folders, out: Path) -> None:
+    """Ask a detector for boxes; write `boxes.json`."""
+    detector = plugins.load(plugins.DETECTORS, node.local["detector"]).made
+    photographs = photographs_of(node, folders, node.spec["ids"])
+    shown = photographs if detector.uses_truth else [_blind(photo) for photo in photographs]
+    found = detector.detect(shown)
+    if [boxes.image_id for boxes in found] != node.spec["ids"]:
+        raise PluginError(f"Detector {node.spec['plugin']['name']!r} did not return one Boxes a photograph, in order.")
+    said = [
+        {"image_id": boxes.image_id, "xyxy": boxes.xyxy.tolist(), "score": boxes.score.tolist()} for boxes in found
+    ]
+    (out / "boxes.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+def _blind(photo: Photomicrograph) -> Photomicrograph:
+    return replace(photo, clasts=(), truth=None, present=False)
+
+
+def _read_boxes(folder: Path) -> list[Boxes]:
+    said = json.loads((folder / "boxes.json").read_text(encoding="utf-8"))
+    return [
+        Boxes(
+            record["image_id"],
+            np.asarray(record["xyxy"], np.float32).reshape(-1, 4),
+            np.asarray(record["score"], np.float32),
+        )
+        for record in said
+    ]
+
+
+def crops(node: Node, folders: Folders, out: Path) -> None:
+    """Letterbox samples; write `images.npy` uint8[N, H, W, 3] and `samples.json`."""
+    photographs = photographs_of(node, folders, node.spec["ids"])
+    chosen = _samples(node, folders, photographs)
+    height, width = node.spec["size"]
+    images = np.lib.format.open_memmap(
+        out / "images.npy", mode="w+", dtype=np.uint8, shape=(len(chosen), height, width, 3)
+    )
+    by_id = {photo.id: photo for photo in photographs}
+    loaded: tuple[str, NDArray[np.uint8]] | None = None
+    for row, sample in enumerate(chosen):
+        if loaded is None or loaded[0] != sample.image_id:
+            loaded = (sample.image_id, by_id[sample.image_id].load())
+        images[row], _ = letterbox(loaded[1], (height, width), sample.box)
+    images.flush()
+    said = [asdict(sample) for sample in chosen]
+    (out / "samples.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+def _samples(node: Node, folders: Folders, photographs: list[Photomicrograph]) -> list[samples.Sample]:
+    settings = CropSettings(**node.spec["crops"])
+    match node.spec["samples"]:
+        case "whole":
+            return samples.whole(photographs)
+        case "training":
+            return samples.training_boxes(photographs, settings)
+        case "detected":
+            return samples.detected(_read_boxes(folders["detect"]), settings)
+    raise AssertionError(node.spec["samples"])

@@ -1,0 +1,193 @@
+"""One run of a suite, from its name to written results."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import results
+from ..errors import DataError, UsageError
+from ..plugins import BACKBONES, DETECTORS
+from ..records import Cell, CellRecord
+from ..suite import Suite
+from . import record
+from .executors import Executor, InProcess, ProcessPool
+from .graph import Node
+from .inputs import Source, open_source
+from .plan import Plan, choose, plan
+from .progress import Estimate, Progress
+from .runner import missing, run
+from .store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie."""
+
+    store: Path
+    out: Path
+    data: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which part of a suite to run, and on what."""
+
+    detectors: Sequence[str] = ()
+    backbones: Sequence[str] = ()
+    seed: int | None = None
+    device: str = "auto"
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a run would come to."""
+
+    cells: int
+    up_to_date: int
+    hits: int
+    nodes: Mapping[str, int]
+    """Nodes to make, by kind; `fit` are the trainings."""
+    seconds: float
+    unknown: tuple[str, ...]
+    """Families of nodes that were never timed here."""
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run came to."""
+
+    cells: int
+    up_to_date: int
+    failed: Mapping[Cell, str]
+    made: int
+    folder: Path
+
+
+class Session:
+    """A suite with a choice of systems, ready to be run."""
+
+    def __init__(self, suite: Suite, places: Places, choice: Choice, *, download: bool = True) -> None:
+        self.suite, self.places, self.choice = suite, places, choice
+        self.store = Store(places.store)
+        self.source: Source = open_source(suite, places.data)
+        self.plan: Plan = plan(
+            suite,
+            self.source,
+            detectors=choose(suite.detectors, choice.detectors, DETECTORS),
+            backbones=choose(suite.backbones, choice.backbones, BACKBONES),
+            seeds=suite.seeds if choice.seed is None else (choice.seed,),
+            device=find_device(choice.device),
+            download=download,
+        )
+        self.folder = places.out / suite.shown_name
+
+    def _stale(self) -> dict[Cell, Node]:
+        """Cells whose result file is not there, failed, or is of another key."""
+        return {cell: node for cell, node in self.plan.cells.items() if not self._up_to_date(cell, node)}
+
+    def _up_to_date(self, cell: Cell, node: Node) -> bool:
+        path = results.path_of(self.folder, cell)
+        if not path.is_file():
+            return False
+        try:
+            found = results.read(path)
+        except DataError:
+            return False
+        return found.status == "ok" and found.key == node.key and found.suite_digest == self.plan.digest
+
+    def prospect(self) -> Prospect:
+        """Look ahead; nothing is made, nothing is downloaded."""
+        stale = self._stale()
+        needed = missing(stale.values(), self.store)
+        every = {node.key for node in _all(self.plan.cells.values())}
+        kinds: dict[str, int] = {}
+        for node in needed.values():
+            kinds[node.kind] = kinds.get(node.kind, 0) + 1
+        jobs, _ = _workers(self.choice, self.suite, find_device(self.choice.device))
+        estimate = Estimate(list(needed.values()), jobs, self.store.timings())
+        return Prospect(
+            cells=len(self.plan.cells) + len(self.plan.broken),
+            up_to_date=len(self.plan.cells) - len(stale),
+            hits=len(every) - len(needed),
+            nodes=kinds,
+            seconds=estimate.seconds(),
+            unknown=tuple(estimate.unknown()),
+            broken=tuple(sorted({f"{cell.system}: {reason}" for cell, reason in self.plan.broken.items()})),
+        )
+
+    def run(self, progress: Progress) -> Summary:
+        """Make every cell that is not up to date and write its result file; failures never stop other cells."""
+        stale = self._stale()
+        needed = missing(stale.values(), self.store)
+        if any(node.kind in ("crops", "detect") for node in needed.values()):
+            self.source.require_pixels()
+        self.store.sweep()
+        reasons: Mapping[str, str] = {}
+        if needed:
+            reasons = run(stale.values(), self.store, self._executor(), progress)
+        failed = dict(self.plan.broken)
+        for cell, node in stale.items():
+            if node.key in reasons or not self.store.has(node):
+                failed[cell] = reasons.get(node.key, "was not reached")
+                self._write(record.failed(self.plan, cell, node.key, failed[cell]))
+            else:
+                self._write(record.finished(self.plan, cell, node, self.store))
+        for cell, reason in self.plan.broken.items():
+            self._write(record.failed(self.plan, cell, "", reason))
+        up_to_date = len(self.plan.cells) - len(stale)
+        return Summary(len(self.plan.cells) + len(self.plan.broken), up_to_date, failed, len(needed), self.folder)
+
+    def _write(self, cell: CellRecord) -> None:
+        results.write(cell, self.folder)
+
+    def _executor(self) -> Executor:
+        jobs, threads = _workers(self.choice, self.suite, find_device(self.choice.device))
+        return ProcessPool(jobs, threads) if jobs else InProcess()
+
+
+def _all(targets: Sequence[Node]) -> list[Node]:
+    from .graph import topological  # noqa: PLC0415
+
+    return list(topological(list(targets)))
+
+
+def _workers(choice: Choice, suite: Suite, device: str) -> tuple[int, int]:
+    """Workers × threads ≤ cores; one worker a GPU."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if choice.jobs is not None:
+        return choice.jobs, suite.threads
+    return (1 if device != "cpu" else max(1, cores // suite.threads)), suite.threads
+
+
+def find_device(name: str) -> str:
+    """Resolve `auto` to `cuda` where the driver reports a GPU, else to `cpu`, without importing torch.
+
+    Raises:
+        UsageError: a device that torch would not know, or a GPU that is not there.
+    """
+    kind = name.partition(":")[0]
+    if kind not in ("auto", "cpu", "cuda", "mps"):
+        raise UsageError(f"--device {name!r}: expected auto, cpu, cuda, cuda:N or mps.")
+    if kind == "auto":
+        return "cuda" if _gpus() else "cpu"
+    if kind == "cuda" and not _gpus():
+        raise UsageError(f"--device {name!r}: no NVIDIA GPU was found; use --device cpu.")
+    return name
+
+
+def _gpus() -> int:
+    """Count NVIDIA GPUs by asking the driver."""
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL("libcuda.so.1" if os.name == "posix" else "nvcuda.dll")
+        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+            return 0
+    except OSError:
+        return 0
+    return count.value

@@ -1,0 +1,57 @@
+"""What each kind of node does, by name: read the inputs' folders, write files into an empty folder."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .graph import Node
+from .learning import classify, features, fit
+from .scoring import score
+from .seeing import crops, detect, pictures
+from .store import Store, describe
+
+STEPS: Mapping[str, Callable[[Node, Mapping[str, Path], Path], None]] = {
+    "pictures": pictures,
+    "detect": detect,
+    "crops": crops,
+    "features": features,
+    "fit": fit,
+    "classify": classify,
+    "score": score,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a node ended; `error` is one line, or None."""
+
+    seconds: float
+    error: str | None = None
+
+
+def execute(node: Node, store: Store) -> Outcome:
+    """Make a node whose inputs are finished and publish it; a failure is noted in the store, never raised."""
+    started = time.perf_counter()
+    if store.has(node):
+        return Outcome(0.0)
+    try:
+        with store.writing(node) as out:
+            folders = {name: store.read(source) for name, source in node.inputs.items()}
+            with (out / "output.txt").open("w", encoding="utf-8") as said, _heard(said):
+                STEPS[node.kind](node, folders, out)
+            store.publish(node, out, seconds=time.perf_counter() - started)
+    except Exception as error:  # noqa: BLE001 – one node must never take others down
+        store.fail(node, error)
+        return Outcome(time.perf_counter() - started, describe(error))
+    return Outcome(time.perf_counter() - started)
+
+
+@contextlib.contextmanager
+def _heard(stream):
+    """Keep what plugins print out of the reader's terminal."""
+    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+        yield

@@ -1,0 +1,176 @@
+"""Suites: what systems are ranked on, read from one TOML file each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from .data.splits import Fold, Split, read_split
+from .errors import DataError, SuiteError, UnknownNameError
+from .synth import Recipe
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GeneratedData(_Strict):
+    """Photographs drawn from a recipe."""
+
+    source: Literal["synth"]
+    recipe: Recipe
+
+
+class FileData(_Strict):
+    """Photographs on disk: `path` is taken from `--data`, or relative to the suite file."""
+
+    source: Literal["coco", "yolo", "folders", "agu2021"]
+    path: str | None = None
+
+
+class CropSettings(_Strict):
+    """How boxes become inputs."""
+
+    context: Annotated[float, Field(ge=1, le=10)] = 1.25
+    """A box is widened by this factor about its centre before it is cropped."""
+    jitter: Fraction = 0.1
+    """Training boxes are moved and scaled by up to this share of their size."""
+    per_clast: Count = 2
+    """Training crops of each true clast: itself, and jittered copies."""
+    background: Annotated[int, Field(ge=0)] = 1
+    """Training crops without a clast, of each photograph."""
+
+
+class Training(_Strict):
+    """One training recipe; suites state one for each mode."""
+
+    epochs: Count = 50
+    batch_size: Count = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    hidden: Count = 512
+    """Width of the trained layer on top of a frozen network."""
+    mirror: bool = True
+    """Show every picture and its mirror image, the sense swapped."""
+    rotate_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Rotate training pictures by up to this angle either way (not for frozen networks)."""
+    photometric: Fraction = 0.0
+    """Change brightness and contrast of training pictures by up to this share (not for frozen networks)."""
+    size: tuple[int, int] | None = None
+    """(height, width) of the input in place of the plugin's own."""
+
+
+class Reference(_Strict):
+    """A published result that was not run here; scores follow from its confusion matrix."""
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows truth, columns prediction."""
+
+
+class Suite(_Strict):
+    """Everything a suite file says. Unknown keys are refused."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    version: Count
+    title: str = ""
+    split: str
+    data: Annotated[GeneratedData | FileData, Field(discriminator="source")]
+    detectors: tuple[str, ...] = ("whole-image",)
+    backbones: tuple[str, ...]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    threads: Count = 1
+    """Threads of every fit: part of its cache key, so that the number of workers changes no result."""
+    crops: CropSettings = CropSettings()
+    training: dict[Literal["frozen", "finetune", "scratch"], Training] = {}
+    references: tuple[Reference, ...] = ()
+    folder: Path = Field(exclude=True)
+    """Where the file lies; paths inside it are relative to this."""
+    limit: Count | None = None
+    """Set by `--limit`: at most so many photographs of each role. A limited suite is another suite."""
+
+    @property
+    def shown_name(self) -> str:
+        """The name of its results folder."""
+        return f"{self.name}-limit{self.limit}" if self.limit else self.name
+
+    @cached_property
+    def folds(self) -> Split:
+        """The frozen split, cut to the limit."""
+        split = read_split(self.folder / self.split)
+        return split if self.limit is None else _cut(split, self.limit)
+
+    def recipe(self, mode: str) -> Training:
+        """The training recipe of a mode: the suite's, or the defaults."""
+        return self.training.get(mode, Training())  # type: ignore[call-overload,no-any-return]
+
+    def digest(self, data_digest: str) -> str:
+        """Identify what makes scores comparable: data, split, seeds, crops, recipes – not the list of systems."""
+        said = self.model_dump(mode="json", include={"name", "version", "seeds", "crops", "training", "threads", "limit"})
+        return sha256_of_json({**said, "split": self.folds.digest, "data": data_digest})
+
+
+def _cut(split: Split, limit: int) -> Split:
+    folds = {
+        name: Fold(name=name, train=fold.train[:limit], validation=fold.validation[:limit], test=fold.test[:limit])
+        for name, fold in split.folds.items()
+    }
+    return Split(folds=folds)
+
+
+def sha256_of_json(value: Any) -> str:
+    """Digest of a JSON value, written canonically: sorted keys, no spaces, ASCII."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that come with the package."""
+    return sorted(path.name.removesuffix(".toml") for path in _shipped().iterdir() if path.name.endswith(".toml"))
+
+
+def _shipped() -> Path:
+    return Path(str(files("clastbench.suites")))
+
+
+def load_suite(name: str, *, limit: int | None = None) -> Suite:
+    """Read a suite by name, or from a path that ends in `.toml`.
+
+    Raises:
+        UnknownNameError: no such suite.
+        SuiteError: the file is not valid; the message names file, field and value.
+    """
+    path = Path(name) if name.endswith(".toml") else _shipped() / f"{name}.toml"
+    if not path.is_file():
+        if name.endswith(".toml"):
+            raise DataError(f"{path}: no such suite file.")
+        raise UnknownNameError("suite", name, suite_names())
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: not valid TOML: {error}.") from error
+    try:
+        return TypeAdapter(Suite).validate_python({**said, "folder": path.parent, "limit": limit})
+    except ValidationError as error:
+        raise SuiteError(f"{path}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the file"
+    shown = repr(first.get("input"))
+    value = "" if first["type"] == "missing" else f" (it says {shown[:60]}{'…' if len(shown) > 60 else ''})"
+    return f"{field}: {first['msg']}{value}."

@@ -1,0 +1,92 @@
+"""A tier-1 plugin turned into a working network: built, normalised, run in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..data.crops import to_float
+from ..errors import ClastbenchError, PluginError
+from ..records import CLASSES
+from .layers import forward_with, last_spatial_layer, pool
+
+INFERENCE_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltNetwork:
+    """A network with its preprocessing. `module` maps normalised float32[N, 3, H, W] to logits."""
+
+    module: nn.Module
+    mean: Tensor
+    std: Tensor
+    cam_layer: str
+    device: str
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Map float32[N, 3, H, W] in 0..1 to what the network was made for."""
+        return (images - self.mean) / self.std
+
+
+def build(made: Any, weights: str, size: tuple[int, int], device: str) -> BuiltNetwork:
+    """Build a plugin's network on a device.
+
+    Raises:
+        WeightsNotFoundError: pretrained weights are nowhere to be had.
+        PluginError: the plugin raised, or did not return a module.
+    """
+    try:
+        module = made.build(len(CLASSES), weights)
+    except ClastbenchError:
+        raise
+    except Exception as error:
+        message = f"{type(made).__name__}.build raised {type(error).__name__}: {' '.join(str(error).split())}"
+        raise PluginError(message) from error
+    if not isinstance(module, nn.Module):
+        raise PluginError(f"{type(made).__name__}.build returned {type(module).__name__}; expected torch.nn.Module.")
+    layer = getattr(made, "cam_layer", None) or last_spatial_layer(module, size)
+    module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return BuiltNetwork(
+        module=module,
+        mean=torch.tensor(made.mean, device=device).view(1, 3, 1, 1),
+        std=torch.tensor(made.std, device=device).view(1, 3, 1, 1),
+        cam_layer=layer,
+        device=device,
+    )
+
+
+def _batches(
+    network: BuiltNetwork, images: NDArray[np.uint8], *, batch: int, mirror: bool = False
+) -> Iterator[Tensor]:
+    for start in range(0, len(images), batch):
+        floats = torch.from_numpy(to_float(images[start : start + batch])).to(network.device)
+        floats = floats.flip(3) if mirror else floats
+        yield network.normalise(floats).to(memory_format=torch.channels_last)
+
+
+def logits_of(network: BuiltNetwork, images: NDArray[np.uint8], *, batch: int = INFERENCE_BATCH) -> NDArray[np.float32]:
+    """Return logits float32[N, K] of crops uint8[N, H, W, 3]."""
+    network.module.eval()
+    with torch.inference_mode():
+        parts = [network.module(inputs).float().cpu().numpy() for inputs in _batches(network, images, batch=batch)]
+    return np.concatenate(parts) if parts else np.zeros((0, len(CLASSES)), np.float32)
+
+
+def features_of(
+    network: BuiltNetwork, images: NDArray[np.uint8], *, mirror: bool = False, batch: int = INFERENCE_BATCH
+) -> NDArray[np.float32]:
+    """Return pooled features float32[N, C] of crops uint8[N, H, W, 3], or of their mirror images."""
+    network.module.eval()
+    channels_last = getattr(network.module, "output_fmt", "NCHW") == "NHWC"
+    pooled = []
+    with torch.inference_mode():
+        for inputs in _batches(network, images, batch=batch, mirror=mirror):
+            _, maps = forward_with(network.module, network.cam_layer, inputs)
+            pooled.append(pool(maps, channels_last=channels_last).float().cpu().numpy())
+    return np.concatenate(pooled) if pooled else np.zeros((0, 0), np.float32)

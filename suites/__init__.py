@@ -1,0 +1,1 @@
+"""What systems are ranked on: one TOML a suite, frozen splits, manifests of data that is not shipped."""

@@ -1,0 +1,81 @@
+"""What is exported is read back as the same records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from clastbench.data import masks
+from clastbench.data.agu2021 import read_agu2021
+from clastbench.data.coco import read_coco
+from clastbench.data.export import export_coco
+from clastbench.data.source import digest
+from clastbench.data.validate import validate
+from clastbench.errors import DataError
+from clastbench.records import Clast, Mask, Photomicrograph
+
+
+def without_pixels(photographs):
+    return [replace(photo, pixels=None) for photo in photographs]
+
+
+def pixels():
+    return np.random.default_rng(5).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+
+
+def photographs():
+    outline = np.zeros((12, 16), bool)
+    outline[2:7, 3:9] = True
+    runs, ring = masks.encode(outline), Mask(12, 16, polygons=((3.0, 2.0, 9.0, 2.0, 9.0, 7.25),))
+    clasts = (
+        Clast((3.1, 2.2, 9.3, 7.7), "CW", "sigma", runs, {"core": ring, "tails": runs}),
+        Clast((0.0, 0.0, 2.0, 2.0), "CCW", mask=ring, primary=False),
+        Clast((0.0, 0.0, 2.0, 2.0), None, "phi"),
+        Clast((1.0, 1.0, 2.0, 2.0), None, ignore=True, primary=False),
+        Clast((1.0, 1.0, 2.0, 2.0), None, ignore=True, primary=True),
+    )
+    common = {"pixels": pixels, "sha256": "0" * 64, "group": "g", "attributes": {"width": "16", "height": "12"}}
+    return (
+        Photomicrograph(
+            id="with/1.jpg",
+            truth="CW",
+            present=True,
+            clasts=clasts,
+            light="XPL",
+            foliation_deg=-3.5,
+            um_per_px=0.7,
+            **common,
+        ),
+        Photomicrograph(id="../odd~mirror", truth=None, present=True, **common),
+        Photomicrograph(
+            id="2", truth="none", present=False, **{**common, "attributes": {**common["attributes"], "note": "ü"}}
+        ),
+    )
+
+
+def test_the_same_records_come_back(tmp_path):
+    before = photographs()
+    after = read_coco(export_coco(before, tmp_path))
+    assert without_pixels(after) == without_pixels(before)
+    assert digest(after) == digest(before)
+    assert all(np.array_equal(one.load(), other.load()) for one, other in zip(after, before, strict=True))
+
+
+def test_an_export_has_no_problem(tmp_path):
+    export_coco(photographs(), tmp_path)
+    assert validate(tmp_path) == []
+
+
+def test_nothing_is_overwritten(tmp_path):
+    export_coco(photographs(), tmp_path)
+    with pytest.raises(DataError, match="exists already"):
+        export_coco(photographs(), tmp_path)
+
+
+def test_real_annotations_come_back(real_data, tmp_path):
+    before = [
+        photo for photo in read_agu2021(real_data) if photo.id in ("with/98.jpg", "with/52.jpg", "without/39.png")
+    ]
+    after = read_coco(export_coco(before, tmp_path))
+    assert without_pixels(after) == without_pixels(before)

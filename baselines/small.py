@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +22,7 @@ class SmallResNet:
         from torchvision.models.resnet import BasicBlock, ResNet  # noqa: PLC0415
 
         _only_scratch(weights)
-        network = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=num_classes)
+        network: Any = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=num_classes)
         widths = (24, 32, 64, 96)
         network.inplanes = widths[0]
         network.conv1 = nn.Conv2d(3, widths[0], 5, stride=2, padding=2, bias=False)
@@ -31,7 +31,8 @@ class SmallResNet:
         for stage, width in enumerate(widths, start=1):
             setattr(network, f"layer{stage}", network._make_layer(BasicBlock, width, 1, stride=1 if stage == 1 else 2))  # noqa: SLF001
         network.fc = nn.Linear(widths[-1], num_classes)
-        return network
+        made: nn.Module = network
+        return made
 
 
 class SmallVGG:
@@ -50,8 +51,8 @@ class SmallVGG:
         layers: list[nn.Module] = []
         channels = 3
         for width in (16, 32, 64, 96):
-            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            layers += [nn.MaxPool2d(2)]
+            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
+            layers += [nn.ReLU(inplace=True), nn.MaxPool2d(2)]
             channels = width
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
 

@@ -42,7 +42,7 @@ class StructureTensor:
 
 
 def leans(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the lean in −0.5..0.5 of the middle of each picture, float32[N, 3, H, W] → float32[N]; 0 when it is flat."""
+    """Return the lean in −0.5..0.5 of the middle of pictures float32[N, 3, H, W] as float32[N]; 0 where it is flat."""
     grey = np.tensordot(images, GREY, axes=([1], [0]))
     for axis in (1, 2):
         grey = gaussian_filter1d(grey, 1.0, axis=axis)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import weights as pretrained
@@ -89,8 +88,8 @@ class AnyTorchvision:
     mode = "frozen"
 
     def __init__(self, name: str) -> None:
-        from torchvision.models import get_model_weights, list_models  # noqa: PLC0415
         from torchvision import models  # noqa: PLC0415
+        from torchvision.models import get_model_weights, list_models  # noqa: PLC0415
 
         if name not in list_models(module=models):
             raise UnknownNameError("torchvision model", name, list_models(module=models))
@@ -126,28 +125,30 @@ class AnyTimm:
         if not timm.is_model(name):
             raise UnknownNameError("timm model", name, timm.list_models())
         self.name = name
-        self._config = timm.get_pretrained_cfg(name)
-        self.size = tuple(self._config.input_size[1:])
-        self.mean, self.std = tuple(self._config.mean), tuple(self._config.std)
+        config: Any = timm.get_pretrained_cfg(name)
+        self.size: tuple[int, int] = tuple(config.input_size[1:])
+        self.mean, self.std = tuple(config.mean), tuple(config.std)
+        self._url: str | None = config.url or None
+        self._hub: str | None = config.hf_hub_id
 
-    @cached_property
+    @property
     def checkpoint(self) -> Checkpoint:
         """The file `weights="imagenet"` needs."""
-        config = self._config
-        files = (f"{self.name}.safetensors", f"{self.name}.pth")
-        return Checkpoint(files=(*files, *([config.url.rpartition("/")[2]] if config.url else [])), hub=config.hf_hub_id)
+        files = (f"{self.name}.safetensors", f"{self.name}.pth", *([self._url.rpartition("/")[2]] if self._url else []))
+        return Checkpoint(files=files, url=self._url, hub=self._hub)
 
     def build(self, num_classes: int, weights: str) -> nn.Module:
         """Build it, and fill all but the last layer if pretrained weights are asked for."""
         import timm  # noqa: PLC0415
 
-        network: nn.Module = timm.create_model(self.name, pretrained=False, num_classes=num_classes)
+        network: Any = timm.create_model(self.name, pretrained=False, num_classes=num_classes)
         if weights != "none":
             classifier = network.pretrained_cfg["classifier"]
             heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
             tensors = pretrained.read(pretrained.fetch(self.checkpoint))
             pretrained.fill(network, tensors, fresh=tuple(f"{head}." for head in heads))
-        return network
+        made: nn.Module = network
+        return made
 
 
 class EfficientNetLite0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,11 +33,6 @@ def main() -> None:
     """Rank systems that read shear sense from sigma clasts, and say whether they looked at the right thing."""
 
 
-def _home(name: str) -> Path:
-    home = os.environ.get("CLASTBENCH_HOME")
-    return Path(home, name) if home else Path(name)
-
-
 def _places(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say where things lie."""
     for option in (
@@ -57,7 +51,7 @@ def list_names(what: str | None) -> None:
     from . import plugins  # noqa: PLC0415
     from .suite import suite_names  # noqa: PLC0415
 
-    found = {
+    found: dict[str, Callable[[], list[str]]] = {
         "suites": suite_names,
         "backbones": lambda: plugins.names(plugins.BACKBONES),
         "detectors": lambda: plugins.names(plugins.DETECTORS),
@@ -72,41 +66,39 @@ def list_names(what: str | None) -> None:
 @click.argument("suite")
 @click.option("--detector", "detectors", multiple=True, metavar="GLOB", help="Only these detectors, or one more.")
 @click.option(
-    "--backbone", "backbones", multiple=True, metavar="GLOB", help="Only these, or one more: NAME[@MODE], file.py:Class."
+    "--backbone",
+    "backbones",
+    multiple=True,
+    metavar="GLOB",
+    help="Only these, or one more: NAME[@MODE], FILE:Class.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--jobs", type=click.IntRange(min=0), help="Worker processes; 0 works in this process. Default: by cores.")
-@click.option("--seed", type=int, help="One seed in place of the suite's.")
-@click.option("--store", type=PATH, help="Store of intermediate outcomes. Default: $CLASTBENCH_HOME/runs or ./runs.")
+@click.option("--jobs", type=click.IntRange(min=0), help="Worker processes; 0: this process. Default: by cores.")
+@click.option("--seed", type=click.IntRange(min=0), help="One seed in place of the suite's.")
+@click.option("--store", type=PATH, help="Folder of intermediate outcomes. Default: $CLASTBENCH_HOME/runs or ./runs.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and how long it would take.")
 @_places
-def run(suite: str, dry_run: bool, **said: Any) -> None:
+def run(suite: str, limit: int | None, dry_run: bool, **said: Any) -> None:
     """Run every detector × backbone of SUITE (a name, or a path to a .toml file) and print the leaderboard."""
-    from .run.progress import for_stderr  # noqa: PLC0415
+    from .api import open_session, run_suite  # noqa: PLC0415
 
-    session = _session(suite, download=not dry_run, **said)
+    session = open_session(_suite(suite, limit), **said, download=not dry_run)
     if dry_run:
         click.echo(_foreseen(session.prospect()), nl=False)
         return
-    summary = session.run(for_stderr(session.store.timings()))
-    click.echo(_board(session.suite, session.plan.digest, summary.folder, None, "table"), nl=False)
-    _close(summary)
+    board, summary = run_suite(session)
+    _print(board, "table")
+    made = f"{summary.made} nodes made" if summary.made else "all cells up to date"
+    text = f"{summary.cells} cells: {summary.up_to_date} were up to date, {len(summary.failed)} failed; {made}."
+    click.echo(f"{text}\nResults: {summary.folder.resolve()}", err=True)
+    if summary.failed:
+        sys.exit(EXIT_FAILED)
 
 
-def _session(suite: str, *, download: bool = True, **said: Any) -> Any:
-    from .run.session import Choice, Places, Session  # noqa: PLC0415
+def _suite(name: str, limit: int | None) -> Any:
     from .suite import load_suite  # noqa: PLC0415
 
-    store = said.get("store") or _home("runs")
-    places = Places(store=store, out=said.get("out") or _home("results"), data=said.get("data"))
-    choice = Choice(
-        detectors=said.get("detectors", ()),
-        backbones=said.get("backbones", ()),
-        seed=said.get("seed"),
-        device=said.get("device", "cpu"),
-        jobs=said.get("jobs"),
-    )
-    return Session(load_suite(suite, limit=said.get("limit")), places, choice, download=download)
+    return load_suite(name, limit=limit)
 
 
 def _foreseen(prospect: Any) -> str:
@@ -126,41 +118,22 @@ def _foreseen(prospect: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _close(summary: Any) -> None:
-    made = f"{summary.made} nodes made" if summary.made else "all cells up to date"
-    text = f"{summary.cells} cells: {summary.up_to_date} were up to date, {len(summary.failed)} failed; {made}."
-    click.echo(f"{text}\nResults: {summary.folder.resolve()}", err=True)
-    if summary.failed:
-        sys.exit(EXIT_FAILED)
-
-
-def _board(suite: Any, digest: str, folder: Path, metric: str | None, form: str) -> str:
-    from .report.leaderboard import HEADLINE, build, read_records  # noqa: PLC0415
+def _print(board: Any, form: str) -> None:
     from .report.tables import FORMATS  # noqa: PLC0415
 
-    records = read_records(folder, digest)
-    return FORMATS[form](build(suite, digest, records, metric or HEADLINE))
+    click.echo(FORMATS[form](board), nl=False)
 
 
 @main.command()
 @click.argument("suite")
-@click.option("--metric", help="Rank by this metric. Default: macro_f1.")
+@click.option("--metric", default="macro_f1", show_default=True, help="Rank by this metric.")
 @click.option("--format", "form", type=click.Choice(["table", "md", "csv", "json"]), default="table", show_default=True)
 @_places
-def rank(suite: str, metric: str | None, form: str, **said: Any) -> None:
+def rank(suite: str, limit: int | None, metric: str, form: str, **said: Any) -> None:
     """Print the leaderboard of the results that are there."""
-    chosen, digest, folder = _known(suite, **said)
-    click.echo(_board(chosen, digest, folder, metric, form), nl=False)
+    from .api import rank_suite  # noqa: PLC0415
 
-
-def _known(suite: str, **said: Any) -> tuple[Any, str, Path]:
-    """A suite, its digest and its results folder."""
-    from .run.inputs import open_source  # noqa: PLC0415
-    from .suite import load_suite  # noqa: PLC0415
-
-    chosen = load_suite(suite, limit=said["limit"])
-    digest = chosen.digest(open_source(chosen, said["data"]).digest)
-    return chosen, digest, (said["out"] or _home("results")) / chosen.shown_name
+    _print(rank_suite(_suite(suite, limit), metric=metric, **said), form)
 
 
 @main.command()
@@ -168,15 +141,11 @@ def _known(suite: str, **said: Any) -> tuple[Any, str, Path]:
 @click.argument("predictions", type=PATH)
 @click.option("--name", help="Name on the leaderboard. Default: the file's name.")
 @_places
-def score(suite: str, predictions: Path, name: str | None, **said: Any) -> None:
+def score(suite: str, predictions: Path, limit: int | None, name: str | None, **said: Any) -> None:
     """Score a model that never met the harness: PREDICTIONS is a CSV with the columns id, none, CW, CCW [, fold]."""
-    from .run.external import score_file  # noqa: PLC0415
-    from .run.inputs import open_source  # noqa: PLC0415
+    from .api import score_predictions  # noqa: PLC0415
 
-    chosen, digest, folder = _known(suite, **said)
-    score_file(chosen, open_source(chosen, said["data"]), digest, predictions, name or predictions.stem, folder)
-    click.echo(_board(chosen, digest, folder, None, "table"), nl=False)
-    click.echo(f"Results: {folder.resolve()}", err=True)
+    _print(score_predictions(_suite(suite, limit), predictions, name=name, **said), "table")
 
 
 @main.command()
@@ -200,21 +169,25 @@ def _why(problem: str | None) -> str:
 
 @main.command()
 @click.argument("suite")
-@click.option("--store", type=PATH, help="Store of intermediate outcomes.")
+@click.option("--store", type=PATH, help="Folder of intermediate outcomes.")
 @_places
-def status(suite: str, **said: Any) -> None:
-    """Say which cells of SUITE are up to date, and what running it would make."""
-    click.echo(_foreseen(_session(suite, download=False, **said).prospect()), nl=False)
+def status(suite: str, limit: int | None, **said: Any) -> None:
+    """Say how many cells of SUITE are up to date, and what running it would make."""
+    from .api import open_session  # noqa: PLC0415
+
+    click.echo(_foreseen(open_session(_suite(suite, limit), **said, download=False).prospect()), nl=False)
 
 
 @main.command()
-@click.option("--store", type=PATH, help="Store of intermediate outcomes.")
+@click.option("--store", type=PATH, help="Folder of intermediate outcomes.")
 @click.confirmation_option(prompt="Remove every stored intermediate outcome (results stay)?")
 def clean(store: Path | None) -> None:
     """Empty the store. Results stay; running a suite again makes only what results lack."""
     import shutil  # noqa: PLC0415
 
-    folder = store or _home("runs")
+    from .api import home  # noqa: PLC0415
+
+    folder = store or home("runs")
     for part in ("nodes", "tmp", "failures"):
         shutil.rmtree(folder / part, ignore_errors=True)
     click.echo(f"Emptied {folder}", err=True)
@@ -233,7 +206,7 @@ def validate(folder: Path) -> None:
 
     problems = find_problems(folder)
     for problem in problems:
-        click.echo(f"{problem.file}: {problem.field}: {problem.message}")
+        click.echo(str(problem))
     click.echo(f"{len(problems)} problems" if problems else "No problems found.", err=True)
     if problems:
         sys.exit(EXIT_FAILED)

@@ -108,7 +108,9 @@ def _prediction_checks(predict: Predict, images: NDArray[np.float32]) -> Iterato
 
     def shape() -> None:
         found = np.shape(predict(images.copy()))
-        _must(found == (len(images), len(CLASSES)), f"logits have shape {found}, expected {(len(images), len(CLASSES))}")
+        _must(
+            found == (len(images), len(CLASSES)), f"logits have shape {found}, expected {(len(images), len(CLASSES))}"
+        )
 
     def finite() -> None:
         _must(bool(np.isfinite(predict(images.copy())).all()), "logits hold NaN or infinite values")
@@ -170,7 +172,9 @@ def _classifier_checks(plugin: Plugin) -> Iterator[Check]:
 
         def reloads() -> None:
             before = plugin.made.predict(images.copy())
-            again = type(plugin.made)() if ":" not in plugin.name else plugins.load.__wrapped__(BACKBONES, plugin.spec).made
+            again = plugins.load.__wrapped__(
+                BACKBONES, plugin.spec
+            ).made  # past the cache: an object that learned nothing
             again.load(out, device="cpu")
             _close(again.predict(images.copy()), before, "a reloaded model predicts something else")
 
@@ -240,7 +244,9 @@ def _detector_checks(plugin: Plugin) -> Iterator[Check]:
 
     def answers() -> None:
         found = plugin.made.detect(shown)
-        _must([boxes.image_id for boxes in found] == [photo.id for photo in shown], "not one Boxes a photograph, in order")
+        _must(
+            [boxes.image_id for boxes in found] == [photo.id for photo in shown], "not one Boxes a photograph, in order"
+        )
         for boxes in found:
             _must(boxes.xyxy.shape == (len(boxes.score), 4), f"xyxy has shape {boxes.xyxy.shape}; expected (N, 4)")
             _must(bool(np.isfinite(boxes.xyxy).all()), "boxes are not finite")
@@ -249,7 +255,9 @@ def _detector_checks(plugin: Plugin) -> Iterator[Check]:
 
     def deterministic() -> None:
         one, other = plugin.made.detect(shown), plugin.made.detect(shown[::-1])[::-1]
-        same = all(np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.score, b.score) for a, b in zip(one, other, strict=True))
+        same = all(
+            np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.score, b.score) for a, b in zip(one, other, strict=True)
+        )
         _must(same, "a photograph's boxes depend on the order or differ between calls")
 
     yield "states its view", view

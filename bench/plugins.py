@@ -206,7 +206,8 @@ def is_network(made: Any) -> bool:
     if all(callable(getattr(made, method, None)) for method in ("fit", "load", "predict")):
         return False
     raise PluginError(
-        f"{type(made).__name__} is neither a Network (size, mean, std, build) nor a Classifier (size, fit, load, predict)."
+        f"{type(made).__name__} is neither a Network (size, mean, std, build) "
+        "nor a Classifier (size, fit, load, predict)."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -61,14 +62,24 @@ class Training(_Strict):
     schedule: Literal["constant", "one-cycle"] = "constant"
     hidden: Count = 512
     """Width of the trained layer on top of a frozen network."""
-    mirror: bool = True
-    """Show every picture and its mirror image, the sense swapped."""
+    mirror: bool = False
+    """Show mirror images too, the sense swapped: as rows of their own (frozen), or every other time at random."""
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Rotate training pictures by up to this angle either way (not for frozen networks)."""
     photometric: Fraction = 0.0
     """Change brightness and contrast of training pictures by up to this share (not for frozen networks)."""
     size: tuple[int, int] | None = None
     """(height, width) of the input in place of the plugin's own."""
+
+
+DEFAULTS: Mapping[str, Training] = {
+    "frozen": Training(),
+    "finetune": Training(epochs=20, weight_decay=0.05, schedule="one-cycle", mirror=True, photometric=0.2),
+    "scratch": Training(
+        epochs=40, learning_rate=3e-3, weight_decay=0.05, schedule="one-cycle", mirror=True, photometric=0.2
+    ),
+}
+"""Recipes of suites that state none. `frozen` is the one of the AGU 2021 poster (Iota et al.)."""
 
 
 class Reference(_Strict):
@@ -114,13 +125,15 @@ class Suite(_Strict):
         return split if self.limit is None else _cut(split, self.limit)
 
     def recipe(self, mode: str) -> Training:
-        """The training recipe of a mode: the suite's, or the defaults."""
-        return self.training.get(mode, Training())  # type: ignore[call-overload,no-any-return]
+        """The training recipe of a mode: the suite's, or the default."""
+        stated: Mapping[str, Training] = {**DEFAULTS, **self.training}
+        return stated[mode]
 
     def digest(self, data_digest: str) -> str:
         """Identify what makes scores comparable: data, split, seeds, crops, recipes – not the list of systems."""
-        said = self.model_dump(mode="json", include={"name", "version", "seeds", "crops", "training", "threads", "limit"})
-        return sha256_of_json({**said, "split": self.folds.digest, "data": data_digest})
+        said = self.model_dump(mode="json", include={"name", "version", "seeds", "crops", "threads", "limit"})
+        recipes = {mode: self.recipe(mode).model_dump(mode="json") for mode in DEFAULTS}
+        return sha256_of_json({**said, "training": recipes, "split": self.folds.digest, "data": data_digest})
 
 
 def _cut(split: Split, limit: int) -> Split:

@@ -120,7 +120,7 @@ def fill_by_order(model: nn.Module, tensors: Mapping[str, Tensor], *, fresh: Seq
     head = len(values) - len(names)
     if head not in (0, 2):  # a classifier's weight and bias, last in the file
         raise WeightsNotFoundError(
-            f"The weights do not fit {type(model).__name__}: the file has {len(values)} tensors, the model {len(names)}."
+            f"The weights do not fit {type(model).__name__}: the file has {len(values)} tensors, it {len(names)}."
         )
     fill(model, dict(zip(names, values, strict=False)), fresh=fresh)
 

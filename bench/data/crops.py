@@ -22,6 +22,11 @@ class Crops:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of every crop."""
+        return self.images.shape[1], self.images.shape[2]
+
     def batch(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """Return the chosen crops as float32[n, 3, H, W] in 0..1, a new array every time."""
         return to_float(self.images[rows])

@@ -71,8 +71,13 @@ class Leaderboard:
     references: tuple[ReferenceRow, ...]
 
 
+def current_records(folder: Path, digest: str) -> list[CellRecord]:
+    """Read those results of a suite that belong to its present version."""
+    return [record for record in results.read_all(folder) if record.suite_digest == digest]
+
+
 def read_records(folder: Path, digest: str) -> list[CellRecord]:
-    """Read the results of one suite.
+    """Read all results of a suite.
 
     Raises:
         DataError: there are none, or some are of another version of the suite: such scores cannot be compared.
@@ -84,8 +89,8 @@ def read_records(folder: Path, digest: str) -> list[CellRecord]:
         if record.suite_digest != digest:
             where = results.path_of(folder, record.cell)
             raise DataError(
-                f"{where}: made with another version of the suite (digest {record.suite_digest[:12]}, now {digest[:12]}); "
-                "run the suite again, or remove that file."
+                f"{where}: made with another version of the suite (digest {record.suite_digest[:12]}, now "
+                f"{digest[:12]}); run the suite again, or remove that file."
             )
     return records
 

@@ -8,9 +8,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from ..records import Score
 from ..metrics import metrics_for
-from ..records import CLASSES
+from ..records import CLASSES, Score
 from .leaderboard import COLUMNS, Leaderboard, Row
 
 NOT_RUN = "published, not run here"
@@ -66,7 +65,9 @@ def _matrix(board: Leaderboard) -> tuple[list[str], list[list[str]], list[list[s
 
 def _failures(board: Leaderboard) -> list[str]:
     return [
-        f"{row.system}: {row.n_failed} of {row.n_cells} cells failed: {row.reason}" for row in board.rows if row.n_failed
+        f"{row.system}: {row.n_failed} of {row.n_cells} cells failed: {row.reason}"
+        for row in board.rows
+        if row.n_failed
     ]
 
 
@@ -75,14 +76,14 @@ def _title(board: Leaderboard) -> str:
 
 
 NOTE = (
-    "95 % intervals. Rank = 1 + systems significantly better (paired bootstrap by group, Holm). Shear sense: balanced "
-    "accuracy on pictures whose truth is CW or CCW; forced compares CW with CCW only, end to end counts `none` as wrong; "
-    "majority = always the commoner sense (balanced: .500)."
+    "95 % intervals. Rank = 1 + systems significantly better (paired bootstrap by group, Holm).",
+    "Sense: balanced accuracy where the truth is CW or CCW; forced compares CW with CCW only, end to end counts",
+    "`none` as wrong. Majority: share of the commoner sense, what always saying it would score unbalanced.",
 )
 
 
 def terminal(board: Leaderboard) -> str:
-    """A table drawn with lines, as wide as it needs to be."""
+    """A table drawn with lines, intervals below their values, as wide as it needs to be."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -90,9 +91,9 @@ def terminal(board: Leaderboard) -> str:
     header, rows, references = _matrix(board)
     table = Table(title=_title(board), title_justify="left")
     for name in header:
-        table.add_column(name, justify="left" if name == "system" else "right", no_wrap=name != "system")
+        table.add_column(_TITLES.get(name, name), justify="left" if name == "system" else "right", no_wrap=True)
     for cells in rows:
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(cell.replace(" [", "\n[").replace(" + ", "\n+ ")) for cell in cells))
     if references:
         table.add_section()
         for cells in references:
@@ -104,7 +105,15 @@ def terminal(board: Leaderboard) -> str:
     console.print(table)
     lines = [out.getvalue().rstrip()]
     lines += [f"Lower block: {NOT_RUN} ({board.references[0].source})."] if references else []
-    return "\n".join([*lines, NOTE, *(f"FAILED {text}" for text in _failures(board))]) + "\n"
+    return "\n".join([*lines, *NOTE, *(f"FAILED {text}" for text in _failures(board))]) + "\n"
+
+
+_TITLES = {
+    "presence AUROC": "presence\nAUROC",
+    "sense, forced": "sense,\nforced",
+    "sense, end to end": "sense,\nend to end",
+}
+"""Column titles that take two lines on a terminal."""
 
 
 def markdown(board: Leaderboard) -> str:
@@ -113,7 +122,7 @@ def markdown(board: Leaderboard) -> str:
     lines = [f"**{_title(board)}**", "", _md(header), _md(["---:" if name != "system" else "---" for name in header])]
     lines += [_md(cells) for cells in rows]
     lines += [_md([cells[0], f"*{cells[1]}* ({NOT_RUN})", *cells[2:]]) for cells in references]
-    return "\n".join([*lines, "", NOTE, *(f"- FAILED {text}" for text in _failures(board))]) + "\n"
+    return "\n".join([*lines, "", *NOTE, *(f"- FAILED {text}" for text in _failures(board))]) + "\n"
 
 
 def _md(cells: list[str]) -> str:
@@ -131,7 +140,9 @@ def as_csv(board: Leaderboard) -> str:
     )
     for row in board.rows:
         scores = [row.scores.get(name) for name in names]
-        values = [v for score in scores for v in ((score.value, score.low, score.high) if score else (None, None, None))]
+        values = [
+            v for score in scores for v in ((score.value, score.low, score.high) if score else (None, None, None))
+        ]
         cost = [row.fit_s, row.ms_per_image, row.n_images, row.n_cells, row.n_failed, row.reason or ""]
         writer.writerow([row.rank, row.detector, row.backbone, *values, *cost])
     for reference in board.references:

@@ -35,20 +35,22 @@ Truth = Mapping[str, tuple[str, str | None, bool]]
 """Group, truth and presence by id."""
 
 
-def score_file(suite: Suite, source: Source, digest: str, path: Path, name: str, folder: Path) -> list[CellRecord]:
+def score_file(suite: Suite, source: Source, path: Path, name: str, folder: Path) -> list[CellRecord]:
     """Score a file and write one result a fold, so that `rank` shows the model beside all others.
 
     Raises:
         DataError: a row is impossible, or a photograph of the test split has no prediction.
     """
     said = read_predictions(path)
-    truth = _truth(source)
+    truth, digest = _truth(source), suite.digest(source.digest)
     written = []
     for fold_name, fold in suite.folds.folds.items():
         rows = said.get(fold_name, said.get("", {}))
         lacking = [image_id for image_id in sorted(fold.test) if image_id not in rows]
         if lacking:
-            raise DataError(f"{path}: no prediction for {lacking[0]!r} in fold {fold_name!r} ({len(lacking)} are missing).")
+            raise DataError(
+                f"{path}: no prediction for {lacking[0]!r} in fold {fold_name!r} ({len(lacking)} are missing)."
+            )
         predictions = tuple(Prediction(i, *truth[i], rows[i]) for i in sorted(fold.test))
         record = _record(suite, digest, Cell(DETECTOR, name, 0, fold_name), predictions, path)
         results.write(record, folder)
@@ -103,7 +105,9 @@ def read_predictions(path: Path) -> dict[str, dict[str, tuple[float, ...]]]:
         raise DataError(f"{path}: cannot be read as CSV: {error}.") from error
     expected = ("id", *CLASSES)
     if not rows or any(column not in rows[0] for column in expected):
-        raise DataError(f"{path}: expected a header with the columns {', '.join(expected)} [, fold] and at least one row.")
+        raise DataError(
+            f"{path}: expected a header with the columns {', '.join(expected)} [, fold] and at least one row."
+        )
     said: dict[str, dict[str, tuple[float, ...]]] = {}
     for line, row in enumerate(rows, start=2):
         by_id = said.setdefault(row.get("fold") or "", {})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.agu2021 import read_agu2021, verify
 from ..data.source import digest, read
+from ..data.splits import Split, check_split
 from ..errors import DataError, SuiteError
 from ..records import Clast, Mask, Photomicrograph
 from ..suite import FileData, GeneratedData, Suite
@@ -27,8 +28,15 @@ SHARD = 100
 class Source(Protocol):
     """The photographs of a suite, before any pixel is touched."""
 
-    digest: str
-    ids: frozenset[str]
+    @property
+    def digest(self) -> str:
+        """Stands for every pixel and every label."""
+        ...
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """All photographs."""
+        ...
 
     def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:
         """Nodes that must be finished before `open_photographs` finds these ids; none for files on disk."""
@@ -40,6 +48,10 @@ class Source(Protocol):
 
     def require_pixels(self) -> None:
         """Refuse early, with one clear line, when the pixels cannot be had or are not the expected ones."""
+        ...
+
+    def check(self, split: Split) -> None:
+        """Refuse a split that does not fit the photographs."""
         ...
 
 
@@ -73,6 +85,12 @@ class Generated:
     def require_pixels(self) -> None:
         """Generated pixels can always be had."""
 
+    def check(self, split: Split) -> None:
+        """Every generated photograph is a group of its own, so only unknown ids can be wrong."""
+        unknown = {i for fold in split.folds.values() for role in fold.roles().values() for i in role} - self.ids
+        if unknown:
+            raise SuiteError(f"The split names {min(unknown)!r}, which is not among the {len(self.ids)} photographs.")
+
 
 @dataclass(frozen=True)
 class Files:
@@ -90,7 +108,11 @@ class Files:
 
     def local(self) -> Mapping[str, Any]:
         """Format and folder."""
-        return {"format": self.format, "path": str(self.path)}
+        return {"format": self.format, "path": None if self.path is None else str(self.path.resolve())}
+
+    def check(self, split: Split) -> None:
+        """Refuse unknown ids, groups that cross roles, and classes with nothing to train on."""
+        check_split(split, self.photographs)
 
     def require_pixels(self) -> None:
         """Refuse when the folder is not given, or a file in it is not the expected one."""
@@ -146,10 +168,15 @@ def open_photographs(local: Mapping[str, Any], folders: Mapping[str, Path]) -> d
         folders: the finished inputs of the node, by name; those named `pictures/…` are shards.
     """
     if local:
-        path = None if local["path"] == "None" else Path(local["path"])
-        return {photo.id: photo for photo in _read(local["format"], path)}
+        return _opened(local["format"], local["path"])
     shards = [folder for name, folder in folders.items() if name.startswith("pictures/")]
     return {photo.id: photo for shard in shards for photo in read_shard(shard)}
+
+
+@cache
+def _opened(source: str, path: str | None) -> dict[str, Photomicrograph]:
+    """Read a data set once a process: some readers hash every file."""
+    return {photo.id: photo for photo in _read(source, None if path is None else Path(path))}
 
 
 def render_shard(recipe: Recipe, start: int, stop: int, out: Path) -> None:
@@ -161,8 +188,6 @@ def render_shard(recipe: Recipe, start: int, stop: int, out: Path) -> None:
 
 
 def _without_pixels(photo: Photomicrograph) -> Photomicrograph:
-    from dataclasses import replace  # noqa: PLC0415
-
     return replace(photo, pixels=_no_pixels)
 
 

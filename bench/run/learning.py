@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ Folders = Mapping[str, Path]
 
 
 def read_samples(folder: Path) -> list[samples.Sample]:
+    """Read the samples that `crops` or `classify` wrote."""
     return [samples.Sample(**record) for record in json.loads((folder / "samples.json").read_text(encoding="utf-8"))]
 
 
-def _read_crops(folder: Path) -> Crops:
+def read_crops(folder: Path) -> Crops:
+    """Read what `crops` wrote; pixels stay on disk."""
     read = read_samples(folder)
     return Crops(
         images=np.load(folder / "images.npy", mmap_mode="r"),
@@ -54,85 +56,98 @@ def features(node: Node, folders: Folders, out: Path) -> None:
     from ..train.networks import build, features_of  # noqa: PLC0415
 
     made = plugins.load(plugins.BACKBONES, node.local["backbone"]).made
-    crops_ = _read_crops(folders["crops"])
-    network = build(made, "imagenet", crops_.images.shape[1:3], node.local["device"])
+    crops_ = read_crops(folders["crops"])
+    network = build(made, "imagenet", crops_.size, node.local["device"])
     np.save(out / "features.npy", features_of(network, crops_.images))
     rows = _rows(crops_, node.spec["mirror_ids"], labelled=True)
     np.save(out / "mirror_rows.npy", rows)
     np.save(out / "mirrored.npy", features_of(network, crops_.images[rows], mirror=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a fit has to work with: the rows of `crops` it may learn from, and those it may only watch."""
+
+    node: Node
+    folders: Folders
+    crops: Crops
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    out: Path
+
+
 def fit(node: Node, folders: Folders, out: Path) -> None:
     """Train a backbone on one fold; write all that inference needs, and `log.json` for networks."""
-    crops_ = _read_crops(folders["crops"])
+    crops_ = read_crops(folders["crops"])
     train = _rows(crops_, node.spec["train"], labelled=True)
     validation = _rows(crops_, node.spec["validation"], labelled=True)
     if not len(train):
         raise PluginError("Nothing to train on: no labelled crop in the training photographs of this fold.")
     fitting = {"frozen": _fit_head, "finetune": _fit_network, "scratch": _fit_network, None: _fit_classifier}
-    fitting[node.spec["mode"]](node, folders, crops_, train, validation, out)
+    fitting[node.spec["mode"]](Fitting(node, folders, crops_, train, validation, out))
 
 
-def _fit_classifier(
-    node: Node, folders: Folders, crops_: Crops, train: NDArray[np.int64], validation: NDArray[np.int64], out: Path
-) -> None:
-    del folders
-    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
+def _fit_classifier(work: Fitting) -> None:
+    plugin = plugins.load(plugins.BACKBONES, work.node.local["backbone"])
     with _blaming(plugin.name, "fit"):
         plugin.made.fit(
-            crops_.take(train),
-            crops_.take(validation),
-            seed=node.spec["seed"],
-            device=node.local["device"],
-            out=out,
+            work.crops.take(work.train),
+            work.crops.take(work.validation),
+            seed=work.node.spec["seed"],
+            device=work.node.local["device"],
+            out=work.out,
         )
 
 
-def _fit_head(
-    node: Node, folders: Folders, crops_: Crops, train: NDArray[np.int64], validation: NDArray[np.int64], out: Path
-) -> None:
+def _fit_head(work: Fitting) -> None:
     from safetensors.torch import save_file  # noqa: PLC0415
 
     from ..train.heads import fit_head, twins  # noqa: PLC0415
 
-    recipe = Training(**node.spec["recipe"])
-    plain = np.load(folders["features"] / "features.npy")
-    inputs, labels = plain[train], crops_.labels[train]
+    recipe = Training(**work.node.spec["recipe"])
+    plain = np.load(work.folders["features"] / "features.npy")
+    inputs, labels = plain[work.train], work.crops.labels[work.train]
     if recipe.mirror:
-        position = {row: at for at, row in enumerate(np.load(folders["features"] / "mirror_rows.npy").tolist())}
-        mirrored = np.load(folders["features"] / "mirrored.npy")[[position[row] for row in train.tolist()]]
-        inputs, labels = np.concatenate([inputs, mirrored]), np.concatenate([labels, twins(labels)])
-    watched = (plain[validation], crops_.labels[validation])
+        inputs = np.concatenate([inputs, _mirrored_features(work)])
+        labels = np.concatenate([labels, twins(labels)])
+    watched = (plain[work.validation], work.crops.labels[work.validation])
     head, log = fit_head(
-        inputs, labels, watched, recipe=recipe, seed=node.spec["seed"], device=node.local["device"]
+        inputs, labels, watched, recipe=recipe, seed=work.node.spec["seed"], device=work.node.local["device"]
     )
-    save_file(head.cpu().state_dict(), out / "head.safetensors")
-    _write_log(log, out)
+    save_file(head.cpu().state_dict(), work.out / "head.safetensors")
+    _write_log(log, work.out)
 
 
-def _fit_network(
-    node: Node, folders: Folders, crops_: Crops, train: NDArray[np.int64], validation: NDArray[np.int64], out: Path
-) -> None:
-    del folders
+def _mirrored_features(work: Fitting) -> NDArray[np.float32]:
+    """Features of the mirror images of the training rows, in their order."""
+    mirrored = np.load(work.folders["features"] / "mirrored.npy")
+    rows = np.load(work.folders["features"] / "mirror_rows.npy").tolist()
+    position = {row: at for at, row in enumerate(rows)}
+    found: NDArray[np.float32] = mirrored[[position[row] for row in work.train.tolist()]]
+    return found
+
+
+def _fit_network(work: Fitting) -> None:
     import torch  # noqa: PLC0415
     from safetensors.torch import save_model  # noqa: PLC0415
 
     from ..train.networks import build  # noqa: PLC0415
     from ..train.whole import fit_network  # noqa: PLC0415
 
-    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
-    torch.manual_seed(node.spec["seed"])
-    weights = "none" if node.spec["mode"] == "scratch" else "imagenet"
-    network = build(plugin.made, weights, crops_.images.shape[1:3], node.local["device"])
+    spec = work.node.spec
+    plugin = plugins.load(plugins.BACKBONES, work.node.local["backbone"])
+    torch.manual_seed(spec["seed"])
+    weights = "none" if spec["mode"] == "scratch" else "imagenet"
+    network = build(plugin.made, weights, work.crops.size, work.node.local["device"])
     log = fit_network(
         network,
-        crops_.take(train),
-        crops_.take(validation),
-        recipe=Training(**node.spec["recipe"]),
-        seed=node.spec["seed"],
+        work.crops.take(work.train),
+        work.crops.take(work.validation),
+        recipe=Training(**spec["recipe"]),
+        seed=spec["seed"],
     )
-    save_model(network.module.cpu(), str(out / "model.safetensors"))
-    _write_log(log, out)
+    save_model(network.module.cpu(), str(work.out / "model.safetensors"))
+    _write_log(log, work.out)
 
 
 def _write_log(log: list[Any], out: Path) -> None:
@@ -141,7 +156,7 @@ def _write_log(log: list[Any], out: Path) -> None:
 
 def classify(node: Node, folders: Folders, out: Path) -> None:
     """Run a trained backbone over the crops of a fold's test photographs; write `logits.npy` and `samples.json`."""
-    crops_ = _read_crops(folders["crops"])
+    crops_ = read_crops(folders["crops"])
     rows = _rows(crops_, node.spec["test"], labelled=False)
     predicting = {"frozen": _head_logits, "finetune": _network_logits, "scratch": _network_logits, None: _ask}
     logits = predicting[node.spec["mode"]](node, folders, crops_, rows)
@@ -169,7 +184,7 @@ def _network_logits(node: Node, folders: Folders, crops_: Crops, rows: NDArray[n
     from ..train.networks import build, logits_of  # noqa: PLC0415
 
     plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
-    network = build(plugin.made, "none", crops_.images.shape[1:3], "cpu")
+    network = build(plugin.made, "none", crops_.size, "cpu")
     load_model(network.module, str(folders["fit"] / "model.safetensors"))
     network.module.to(node.local["device"])
     return logits_of(network, crops_.images[rows])

@@ -1,4 +1,4 @@
-"""From a suite and a choice of systems to the nodes that must be made: D detectors × B backbones, B × views trainings."""
+"""From a suite and a choice of systems to the nodes of its run: D × B cells, but only B × views trainings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from .. import plugins, weights
-from ..errors import ClastbenchError, SuiteError, UsageError
+from ..errors import ClastbenchError, UsageError
 from ..plugins import BACKBONES, DETECTORS, Plugin, input_size, is_network
 from ..records import Cell
 from ..suite import Suite
@@ -59,7 +59,9 @@ def choose(entered: Sequence[str], patterns: Sequence[str], group: str) -> list[
         return list(entered)
     chosen: list[str] = []
     for pattern in patterns:
-        matching = [name for name in entered if fnmatchcase(name, pattern) or fnmatchcase(name.partition("@")[0], pattern)]
+        matching = [
+            name for name in entered if fnmatchcase(name, pattern) or fnmatchcase(name.partition("@")[0], pattern)
+        ]
         if not matching:
             plugins.load(group, plugins.split_mode(pattern)[0])
             matching = [pattern]
@@ -106,9 +108,7 @@ def plan(
     download: bool = True,
 ) -> Plan:
     """Lay out every node; nothing is computed yet. A backbone that cannot start breaks only its own cells."""
-    missing = sorted({i for fold in suite.folds.folds.values() for i in (*fold.train, *fold.validation, *fold.test)} - source.ids)
-    if missing:
-        raise SuiteError(f"{suite.split}: the split names {missing[0]!r}, which is not among the photographs.")
+    source.check(suite.folds)
     layout = _Layout(suite, source, device)
     cells: dict[Cell, Node] = {}
     named: dict[Cell, Mapping[str, Mapping[str, str]]] = {}
@@ -179,7 +179,11 @@ class _Layout:
             inputs["features"] = self.features(backbone, crops)
         return Node(
             kind="classify",
-            spec={**backbone.identity, "recipe": self.recipe(backbone), "test": sorted(self.suite.folds.folds[fold].test)},
+            spec={
+                **backbone.identity,
+                "recipe": self.recipe(backbone),
+                "test": sorted(self.suite.folds.folds[fold].test),
+            },
             inputs=inputs,
             label=f"classify {detector.name} + {backbone.name}, seed {seed}, fold {fold}",
             family=f"classify {backbone.name}",
@@ -211,7 +215,9 @@ class _Layout:
         )
 
     def features(self, backbone: Backbone, crops: Node) -> Node:
-        wanted = self._ids["train"] if self.suite.recipe("frozen").mirror and crops.spec["samples"] != "detected" else []
+        wanted = (
+            self._ids["train"] if self.suite.recipe("frozen").mirror and crops.spec["samples"] != "detected" else []
+        )
         return Node(
             kind="features",
             spec={**backbone.identity, "mirror_ids": wanted},

@@ -74,7 +74,7 @@ def _record(
 def _artefacts(node: Node, store: Store) -> dict[str, str]:
     """Digests of the trained model and its logits."""
     classify = node.inputs["classify"]
-    found = {}
+    found: dict[str, str] = {}
     for name, source in (("classify", classify), ("fit", classify.inputs["fit"])):
         if store.has(source):
             found |= {f"{name}/{file}": digest for file, digest in store.record(source)["files"].items()}

@@ -88,7 +88,9 @@ def _outcome(future: Future[tuple[float, str | None]], node: Node, store: Store)
     try:
         return future.result()
     except Exception:  # noqa: BLE001 – the pool raises when a worker is killed; the node's own errors come as values
-        error = WorkerDiedError(f"{node.label}: the worker process died (out of memory, or killed); run again to retry.")
+        error = WorkerDiedError(
+            f"{node.label}: the worker process died (out of memory, or killed); run again to retry."
+        )
         store.fail(node, error)
         return 0.0, str(error)
 

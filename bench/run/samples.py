@@ -52,7 +52,9 @@ def training_boxes(photographs: Iterable[Photomicrograph], settings: CropSetting
 
 def _of_clast(image_id: str, clast: Clast, settings: CropSettings, chance: np.random.Generator) -> list[Sample]:
     label = CLASSES.index(clast.sense or "none")
-    boxes = [clast.box_xyxy] + [_jittered(clast.box_xyxy, settings.jitter, chance) for _ in range(1, settings.per_clast)]
+    boxes = [clast.box_xyxy] + [
+        _jittered(clast.box_xyxy, settings.jitter, chance) for _ in range(1, settings.per_clast)
+    ]
     return [Sample(image_id, widen(box, settings.context), label) for box in boxes]
 
 
@@ -94,7 +96,12 @@ def widen(box: Box, factor: float) -> Box:
 def detected(found: Iterable[Boxes], settings: CropSettings) -> list[Sample]:
     """The boxes of a detector, widened; labels are unknown."""
     return [
-        Sample(boxes.image_id, widen((float(x0), float(y0), float(x1), float(y1)), settings.context), NO_LABEL, float(score))
+        Sample(
+            boxes.image_id,
+            widen((float(x0), float(y0), float(x1), float(y1)), settings.context),
+            NO_LABEL,
+            float(score),
+        )
         for boxes in found
         for (x0, y0, x1, y1), score in zip(boxes.xyxy, boxes.score, strict=True)
     ]

@@ -30,6 +30,7 @@ def pictures(node: Node, folders: Folders, out: Path) -> None:
 
 
 def photographs_of(node: Node, folders: Folders, ids: list[str]) -> list[Photomicrograph]:
+    """Open the photographs of a node, in the order of the ids."""
     known = inputs.open_photographs(node.local["source"], folders)
     return [known[image_id] for image_id in ids]
 
@@ -42,9 +43,7 @@ def detect(node: Node, folders: Folders, out: Path) -> None:
     found = detector.detect(shown)
     if [boxes.image_id for boxes in found] != node.spec["ids"]:
         raise PluginError(f"Detector {node.spec['plugin']['name']!r} did not return one Boxes a photograph, in order.")
-    said = [
-        {"image_id": boxes.image_id, "xyxy": boxes.xyxy.tolist(), "score": boxes.score.tolist()} for boxes in found
-    ]
+    said = [{"image_id": boxes.image_id, "xyxy": boxes.xyxy.tolist(), "score": boxes.score.tolist()} for boxes in found]
     (out / "boxes.json").write_text(json.dumps(said), encoding="utf-8")
 
 

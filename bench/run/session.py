@@ -15,7 +15,7 @@ from ..records import Cell, CellRecord
 from ..suite import Suite
 from . import record
 from .executors import Executor, InProcess, ProcessPool
-from .graph import Node
+from .graph import Node, topological
 from .inputs import Source, open_source
 from .plan import Plan, choose, plan
 from .progress import Estimate, Progress
@@ -105,7 +105,7 @@ class Session:
         """Look ahead; nothing is made, nothing is downloaded."""
         stale = self._stale()
         needed = missing(stale.values(), self.store)
-        every = {node.key for node in _all(self.plan.cells.values())}
+        every = {node.key for node in topological(list(self.plan.cells.values()))}
         kinds: dict[str, int] = {}
         for node in needed.values():
             kinds[node.kind] = kinds.get(node.kind, 0) + 1
@@ -149,12 +149,6 @@ class Session:
     def _executor(self) -> Executor:
         jobs, threads = _workers(self.choice, self.suite, find_device(self.choice.device))
         return ProcessPool(jobs, threads) if jobs else InProcess()
-
-
-def _all(targets: Sequence[Node]) -> list[Node]:
-    from .graph import topological  # noqa: PLC0415
-
-    return list(topological(list(targets)))
 
 
 def _workers(choice: Choice, suite: Suite, device: str) -> tuple[int, int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from .graph import Node
 from .learning import classify, features, fit
@@ -39,7 +40,7 @@ def execute(node: Node, store: Store) -> Outcome:
     if store.has(node):
         return Outcome(0.0)
     try:
-        with store.writing(node) as out:
+        with store.writing() as out:
             folders = {name: store.read(source) for name, source in node.inputs.items()}
             with (out / "output.txt").open("w", encoding="utf-8") as said, _heard(said):
                 STEPS[node.kind](node, folders, out)
@@ -51,7 +52,7 @@ def execute(node: Node, store: Store) -> Outcome:
 
 
 @contextlib.contextmanager
-def _heard(stream):
+def _heard(stream: TextIO) -> Iterator[None]:
     """Keep what plugins print out of the reader's terminal."""
     with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
         yield

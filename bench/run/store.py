@@ -63,7 +63,7 @@ class Store:
         return noted
 
     @contextlib.contextmanager
-    def writing(self, node: Node) -> Iterator[Path]:
+    def writing(self) -> Iterator[Path]:
         """Yield an empty folder to write into; it is removed if the block raises before `publish`."""
         folder = self.root / "tmp" / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         folder.mkdir(parents=True)

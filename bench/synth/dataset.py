@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from clastbench.records import Photomicrograph
-
+from ..records import Photomicrograph
 from .recipe import Recipe, recipe_digest
 from .render import render
 from .scene import draw_scene

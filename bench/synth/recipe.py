@@ -7,8 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
-from clastbench.errors import SuiteError
-
+from ..errors import SuiteError
 from .flow import MAX_STRAIN
 
 GENERATOR_VERSION = 1

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from clastbench.errors import SuiteError
-from clastbench.records import Clast
 from numpy.typing import NDArray
 
+from ..errors import SuiteError
+from ..records import Clast
 from .camera import photograph
 from .paint import paint
 from .rock import foliation_frame, lay_out

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from clastbench.records import Box, Mask
 from numpy.typing import NDArray
+
+from ..records import Box, Mask
 
 
 def encode(region: NDArray[np.bool_]) -> Mask:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from clastbench.records import Sense
 
+from ..records import Sense
 from .optics import CLAST_MINERALS, LIGHTS, MATRIX_MINERALS
 from .recipe import Recipe
 

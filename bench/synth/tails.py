@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from clastbench.records import Sense
 from numpy.typing import NDArray
+
+from ..records import Sense
 
 Floats = NDArray[np.float32]
 

@@ -58,7 +58,7 @@ def run_epochs(
     for epoch in range(recipe.epochs):
         module.train()
         total = 0.0
-        for rows in torch.randperm(n_samples, generator=order).split(recipe.batch_size):
+        for rows in torch.split(torch.randperm(n_samples, generator=order), recipe.batch_size):
             if len(rows) == 1 and n_samples > 1:
                 continue  # batch normalisation has no variance of one sample
             logits, labels = batch(rows.to(device))
@@ -82,9 +82,7 @@ def _schedule(optimizer: torch.optim.Optimizer, recipe: Training, steps: int) ->
     )
 
 
-def _watched(
-    module: nn.Module, watch: Callable[[], tuple[Tensor, Tensor]], epoch: int, train_loss: float
-) -> Epoch:
+def _watched(module: nn.Module, watch: Callable[[], tuple[Tensor, Tensor]], epoch: int, train_loss: float) -> Epoch:
     module.eval()
     with torch.inference_mode():
         logits, labels = watch()

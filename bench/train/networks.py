@@ -61,9 +61,7 @@ def build(made: Any, weights: str, size: tuple[int, int], device: str) -> BuiltN
     )
 
 
-def _batches(
-    network: BuiltNetwork, images: NDArray[np.uint8], *, batch: int, mirror: bool = False
-) -> Iterator[Tensor]:
+def _batches(network: BuiltNetwork, images: NDArray[np.uint8], *, batch: int, mirror: bool = False) -> Iterator[Tensor]:
     for start in range(0, len(images), batch):
         floats = torch.from_numpy(to_float(images[start : start + batch])).to(network.device)
         floats = floats.flip(3) if mirror else floats

@@ -12,9 +12,7 @@ from .loop import Epoch, run_epochs
 from .networks import BuiltNetwork, logits_of
 
 
-def fit_network(
-    network: BuiltNetwork, crops: Crops, validation: Crops, *, recipe: Training, seed: int
-) -> list[Epoch]:
+def fit_network(network: BuiltNetwork, crops: Crops, validation: Crops, *, recipe: Training, seed: int) -> list[Epoch]:
     """Train a built network in place for a fixed number of epochs; the last epoch is kept.
 
     Args:

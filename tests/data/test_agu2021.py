@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from clastbench.data import agu2021
 from clastbench.data.pictures import picture_size
 from clastbench.data.splits import check_split, make_split, read_split

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from clastbench.data import augment, masks
 from clastbench.records import MIRRORED, Clast, Mask, Photomicrograph
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from clastbench.data.coco import read_coco
 from clastbench.errors import DataError
 

@@ -6,13 +6,14 @@ import contextlib
 
 import numpy as np
 import pytest
-from clastbench.data import masks
-from clastbench.errors import DataError
-from clastbench.records import Clast, Mask
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as official
+
+from clastbench.data import masks
+from clastbench.errors import DataError
+from clastbench.records import Clast, Mask
 
 arrays = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
 coordinate = st.floats(-8, 28, width=32)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from clastbench.data import masks
 from clastbench.data.agu2021 import read_agu2021
 from clastbench.data.coco import read_coco

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from clastbench.data.folders import read_folders
 from clastbench.errors import DataError
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from clastbench.data.letterbox import letterbox
-from clastbench.errors import DataError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
+
+from clastbench.data.letterbox import letterbox
+from clastbench.errors import DataError
 
 sides = st.integers(8, 90)
 sizes = st.tuples(st.integers(8, 64), st.integers(8, 64))

@@ -7,9 +7,10 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from clastbench.data import pictures
 from clastbench.errors import DataError
-from PIL import Image
 
 
 def saved(tmp_path, image, name="p.png", **options):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image, ImageColor
+
 from clastbench.data import masks, preview
 from clastbench.errors import DataError
 from clastbench.records import Clast, Mask, Photomicrograph
-from PIL import Image, ImageColor
 
 
 def photo(number, clasts=()):

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+
 from clastbench.data import source
 from clastbench.errors import DataError, UnknownNameError
 from clastbench.records import Clast, Photomicrograph

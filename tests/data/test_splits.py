@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from clastbench.data.augment import mirror_photograph
 from clastbench.data.families import families_of
 from clastbench.data.splits import Fold, Split, check_split, make_split, read_split, write_split
 from clastbench.errors import SuiteError
 from clastbench.records import Photomicrograph
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def photo(number, truth="CW", group=None, sha256=None):

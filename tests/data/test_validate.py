@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clastbench.data.problems import Problem
-from clastbench.data.validate import validate
 from conftest import small_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from clastbench.data.problems import Problem
+from clastbench.data.validate import validate
 
 
 def text(problems):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from clastbench.data.yolo import read_yolo
 from clastbench.data.yolo_paths import label_of
 from clastbench.errors import DataError

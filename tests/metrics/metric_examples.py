@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from clastbench.metrics import METRICS, Observations
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from clastbench.metrics import METRICS, Observations
 
 NONE, CW, CCW = range(3)
 

@@ -7,9 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from metric_examples import random_observations
+
 from clastbench.metrics import METRICS, bootstrap_interval, group_index, group_weights, spread, wilson
 from clastbench.metrics.statistics import interval
-from metric_examples import random_observations
 
 
 def mean_of(numbers):

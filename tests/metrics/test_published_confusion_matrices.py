@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from clastbench.metrics import METRICS, Observations, classification_report, confusion, confusion_scores, score_all
 
 CLASSES = ("CCW", "CW", "none")

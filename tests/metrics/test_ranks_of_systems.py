@@ -6,9 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from metric_examples import certain, observe, random_observations
+
 from clastbench.errors import UnknownNameError
 from clastbench.metrics import Observations, compare_all, group_weights, holm, paired_difference, ranks
-from metric_examples import certain, observe, random_observations
 
 N = 120
 

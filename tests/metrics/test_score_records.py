@@ -6,10 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from clastbench.metrics import METRICS, Observations, metrics_for, score_all, wilson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_examples import CCW, CW, NONE, certain, observations, observe, random_observations, value
+
+from clastbench.metrics import METRICS, Observations, metrics_for, score_all, wilson
 
 
 def scored(seen, **options):

@@ -6,10 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
-from clastbench.metrics import METRICS, confusion
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from metric_examples import CW, NONE, observations, observe, random_observations, value, weights_for
+
+from clastbench.metrics import METRICS, confusion
 
 sklearn = pytest.importorskip("sklearn.metrics")
 

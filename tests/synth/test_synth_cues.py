@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from clastbench.synth import Recipe, draw_scene, render
 from clastbench.synth.optics import LIGHTS
 

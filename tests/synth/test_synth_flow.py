@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from clastbench.synth.flow import carry_back, far_field, flow_table, velocity
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from clastbench.errors import SuiteError
 from clastbench.records import CLASSES, MIRRORED
 from clastbench.synth import Recipe, draw_scene, mirrored, render

@@ -1,11 +1,12 @@
 """Masks are exact, and their run lengths say the same."""
 
 import numpy as np
-from clastbench.synth import Recipe, draw_scene, render
-from clastbench.synth.runs import bounding_box, encode
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+
+from clastbench.synth import Recipe, draw_scene, render
+from clastbench.synth.runs import bounding_box, encode
 
 SCENES = [s for s in (draw_scene(Recipe(seed=6, n_images=0), i) for i in range(20)) if s.kind != "free"]
 

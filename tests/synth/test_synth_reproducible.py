@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from clastbench.errors import SuiteError
 from clastbench.synth import Recipe, draw_scene, recipe_digest, render, render_photograph
 from clastbench.synth.flow import flow_table

@@ -1,0 +1,202 @@
+"""The check kit catches every broken plugin, and a stranger's package is checked and ranked like our own."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from clastbench import plugins
+from clastbench.conformance import check_plugin
+
+HERE = Path(__file__).resolve().parent
+BROKEN = HERE / "broken_plugins.py"
+EXAMPLE = HERE / "plugin_example"
+CLASTBENCH = Path(sys.executable).with_name("clastbench")
+BIG = {"inception_v3", "resnet50", "vgg19"}
+TAKES_A_NAME = {"timm": "timm:resnet18", "torchvision": "torchvision:mobilenet_v3_small"}
+
+BREACHES = {
+    "Raises": ("fits and loads", "raised RuntimeError: no licence found for this solver"),
+    "SaysNaN": ("predicts finite logits", "logits hold NaN or infinite values"),
+    "KnowsTwoClasses": ("predicts logits of the right shape", "logits have shape (7, 2), expected (7, 3)"),
+    "ChangesItsInput": ("leaves its input unmutated", "the input images were changed in place"),
+    "ComparesPictures": ("is independent of the batch", "a picture's logits depend on the batch it is in"),
+    "ForgetsWhatItLearned": ("is the same after save and load", "a reloaded model predicts something else"),
+    "HidesATensor": ("is the same after save and load", "a network built again and filled with its state dict"),
+}
+NETWORKS = ["KnowsTwoClasses", "ChangesItsInput", "ComparesPictures", "HidesATensor"]
+
+
+def problems(name: str) -> dict[str, str]:
+    """What the kit found wrong, by title of the check."""
+    return {finding.check: finding.problem for finding in check_plugin(name) if finding.problem is not None}
+
+
+def backbones() -> list[object]:
+    names = [TAKES_A_NAME.get(name, name) for name in plugins.names(plugins.BACKBONES)]
+    return [pytest.param(name, marks=pytest.mark.slow if name in BIG else ()) for name in names]
+
+
+# The kit against plugins that are broken
+
+
+@pytest.mark.parametrize(("plugin", "breach"), BREACHES.items())
+def test_broken_plugin_is_caught_and_the_reason_is_named(plugin, breach):
+    title, words = breach
+    assert words in problems(f"{BROKEN}:{plugin}").get(title, "")
+
+
+@pytest.mark.parametrize("plugin", NETWORKS)
+def test_broken_network_is_blamed_for_nothing_else(plugin):
+    assert list(problems(f"{BROKEN}:{plugin}")) == [BREACHES[plugin][0]]
+
+
+def test_checks_that_would_only_repeat_a_failure_are_not_run():
+    assert [finding.check for finding in check_plugin(f"{BROKEN}:Raises")] == ["states its input size", "fits and loads"]
+
+
+def test_problem_is_told_in_one_line():
+    assert all("\n" not in problem for plugin in BREACHES for problem in problems(f"{BROKEN}:{plugin}").values())
+
+
+# The kit against what we ship
+
+
+@pytest.mark.parametrize("name", backbones())
+def test_shipped_backbone_keeps_the_contract(name):
+    assert problems(name) == {}
+
+
+@pytest.mark.parametrize("name", plugins.names(plugins.DETECTORS))
+def test_shipped_detector_keeps_the_contract(name):
+    assert problems(name) == {}
+
+
+@pytest.mark.parametrize("name", ["majority", "small_vgg", "whole-image"])
+def test_kit_never_passes_without_having_checked_anything(name):
+    assert len(check_plugin(name)) >= 4
+
+
+# A stranger's package
+
+
+def test_example_class_has_at_most_fifteen_lines():
+    module = ast.parse((EXAMPLE / "my_clast_model.py").read_text(encoding="utf-8"))
+    (model,) = [node for node in module.body if isinstance(node, ast.ClassDef)]
+    assert model.end_lineno - model.lineno + 1 <= 15
+
+
+def test_example_adds_no_more_than_one_entry_point():
+    import tomllib
+
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"] == {"clastbench.backbones": {"tiny-cnn": "my_clast_model:TinyCNN"}}
+
+
+def test_example_keeps_the_contract_without_being_installed():
+    assert problems(f"{EXAMPLE / 'my_clast_model.py'}:TinyCNN") == {}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """Return a folder that the example package was installed into by pip, offline."""
+    if find_spec("pip") is None:
+        pytest.skip("pip is not installed in this environment")
+    source, target = tmp_path_factory.mktemp("source") / "plugin", tmp_path_factory.mktemp("site")
+    shutil.copytree(EXAMPLE, source)  # building leaves files beside the source
+    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
+    command = [sys.executable, "-m", "pip", "install", *offline, "--target", str(target), str(source)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return target
+
+
+@pytest.fixture
+def suite(tmp_path) -> Path:
+    """Return a suite of 48 small generated photographs, one epoch of training."""
+    roles = ["train"] * 28 + ["validation"] * 4 + ["test"] * 16
+    rows = "".join(f"holdout,{role},{index:05d}\n" for index, role in enumerate(roles))
+    (tmp_path / "split.csv").write_text(f"fold,role,id\n{rows}", encoding="utf-8")
+    path = tmp_path / "tiny.toml"
+    path.write_text(
+        """
+        name = "tiny"
+        version = 1
+        split = "split.csv"
+        backbones = ["majority"]
+        data = { source = "synth", recipe = { seed = 3, n_images = 48, width = 96, height = 64 } }
+        training.scratch = { epochs = 1, batch_size = 16, learning_rate = 1e-3 }
+        """,
+        encoding="utf-8",
+    )
+    return path
+
+
+def call(*arguments: object, folder: Path, plugins_in: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the installed command in a folder of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "CLASTBENCH_HOME": str(folder)}
+    if plugins_in is not None:
+        environment["PYTHONPATH"] = str(plugins_in)
+    command = [str(CLASTBENCH), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+def test_installed_example_is_listed_checked_and_found_good(installed, tmp_path):
+    listed = call("list", "backbones", folder=tmp_path, plugins_in=installed)
+    assert "tiny-cnn" in listed.stdout.split()
+    checked = call("check", "tiny-cnn", folder=tmp_path, plugins_in=installed)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.endswith("12 passed, 0 failed\n")
+
+
+def test_installed_example_is_trained_from_scratch_and_ranked(installed, suite, tmp_path):
+    ran = call("run", suite, "--backbone", "tiny-cnn", *IN_PROCESS, folder=tmp_path, plugins_in=installed)
+    assert ran.returncode == 0, ran.stderr
+    assert "tiny-cnn@scratch" in ran.stdout
+    assert "1 cells: 0 were up to date, 0 failed" in ran.stderr
+
+
+IN_PROCESS = ("--device", "cpu", "--jobs", 0)
+
+
+# A broken plugin beside a good one
+
+
+@pytest.fixture
+def mixed(suite, tmp_path) -> subprocess.CompletedProcess[str]:
+    """Return the outcome of a run of one good and one broken backbone."""
+    chosen = ("--backbone", f"{BROKEN}:Raises", "--backbone", "majority")
+    return call("run", suite, *chosen, *IN_PROCESS, folder=tmp_path)
+
+
+def test_broken_plugin_fails_only_its_own_cell(mixed, tmp_path):
+    from clastbench.results import read_all
+
+    records = {record.cell.backbone: record for record in read_all(tmp_path / "results" / "tiny")}
+    assert mixed.returncode == 1
+    assert {name: record.status for name, record in records.items()} == {
+        "majority": "ok",
+        "broken_plugins.py:Raises": "failed",
+    }
+    assert len(records["majority"].predictions) == 16
+    expected = "Backbone 'broken_plugins.py:Raises': fit raised RuntimeError: no licence found for this solver"
+    assert records["broken_plugins.py:Raises"].reason == expected
+
+
+def test_failure_is_told_in_one_line_and_without_a_traceback(mixed):
+    told = [line for line in mixed.stderr.splitlines() if "no licence found for this solver" in line]
+    assert len(told) == 1
+    assert "FAILED fit broken_plugins.py:Raises" in told[0]
+    assert "Traceback" not in mixed.stdout + mixed.stderr
+
+
+def test_leaderboard_shows_the_good_cell_scored_and_the_broken_one_failed(mixed):
+    (good,) = [line for line in mixed.stdout.splitlines() if "majority" in line.split()]
+    assert "failed" not in good
+    assert "broken_plugins.py:Raises" in mixed.stdout
+    assert "failed" in mixed.stdout

@@ -41,7 +41,7 @@ def open_session(
 
 
 def run_suite(session: Session, progress: Progress | None = None) -> tuple[Leaderboard, Summary]:
-    """Run what is missing, write one result file a cell, and rank everything that is there for this version of the suite.
+    """Run what is missing, write one result file a cell, and rank all that is there for this version of it.
 
     Args:
         session: from `open_session`: a suite (or its name) with globs of detectors and backbones (or new plugins),

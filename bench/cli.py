@@ -88,11 +88,19 @@ def run(suite: str, limit: int | None, dry_run: bool, **said: Any) -> None:
         return
     board, summary = run_suite(session)
     _print(board, "table")
-    made = f"{summary.made} nodes made" if summary.made else "all cells up to date"
-    text = f"{summary.cells} cells: {summary.up_to_date} were up to date, {len(summary.failed)} failed; {made}."
-    click.echo(f"{text}\nResults: {summary.folder.resolve()}", err=True)
+    click.echo(f"{_closing(summary)}\nResults: {summary.folder.resolve()}", err=True)
     if summary.failed:
         sys.exit(EXIT_FAILED)
+
+
+def _closing(summary: Any) -> str:
+    if summary.up_to_date == summary.cells:
+        return f"{summary.cells} cells: all cells up to date."
+    scored = summary.cells - summary.up_to_date - len(summary.failed)
+    return (
+        f"{summary.cells} cells: {summary.up_to_date} up to date, {scored} scored, {len(summary.failed)} failed; "
+        f"{summary.made} nodes made."
+    )
 
 
 def _suite(name: str, limit: int | None) -> Any:

@@ -126,8 +126,8 @@ class Suite(_Strict):
 
     def recipe(self, mode: str) -> Training:
         """The training recipe of a mode: the suite's, or the default."""
-        stated: Mapping[str, Training] = {**DEFAULTS, **self.training}
-        return stated[mode]
+        stated: Mapping[str, Training] = {str(name): recipe for name, recipe in self.training.items()}
+        return stated.get(mode, DEFAULTS[mode])
 
     def digest(self, data_digest: str) -> str:
         """Identify what makes scores comparable: data, split, seeds, crops, recipes – not the list of systems."""

@@ -1,9 +1,12 @@
-"""Where nodes are made: in this process, or in a pool of worker processes."""
+"""Where nodes are made: in this process, or in worker processes."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
+import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -52,53 +55,55 @@ class InProcess:
         """Nothing to stop."""
 
 
-class ProcessPool:
-    """Makes nodes in `jobs` worker processes of `threads` threads each; workers meet only in the store."""
+class Workers:
+    """Makes nodes in `jobs` worker processes of `threads` threads each; workers meet only in the store.
+
+    Every worker is a pool of its own, so that one that dies (killed, out of memory) takes nothing else with it.
+    """
 
     def __init__(self, jobs: int, threads: int) -> None:
         self.slots = jobs
         self._threads = threads
-        self._pool = self._new()
+        self._idle = [self._new() for _ in range(jobs)]
+        self._busy: dict[Future[tuple[float, str | None]], ProcessPoolExecutor] = {}
 
     def _new(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self.slots,
+            1,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_limit_threads,
+            initializer=_prepare,
             initargs=(self._threads, os.getpid()),
         )
 
     def submit(self, node: Node, store: Store) -> Future[tuple[float, str | None]]:
-        """Hand the node to a worker; a pool that broke is replaced."""
-        try:
-            return self._pool.submit(_work, node, store.root)
-        except BrokenProcessPool:
-            self._pool = self._new()
-            return self._pool.submit(_work, node, store.root)
+        """Hand the node to an idle worker; there is one as long as no more than `slots` nodes are under way."""
+        for future in [future for future in self._busy if future.done()]:
+            pool = self._busy.pop(future)
+            self._idle.append(self._new() if isinstance(future.exception(), BrokenProcessPool) else pool)
+        pool = self._idle.pop()
+        future = pool.submit(_work, node, store.root)
+        self._busy[future] = pool
+        return future
 
     def close(self) -> None:
         """Stop the workers without waiting for what they are doing."""
-        processes = list((self._pool._processes or {}).values())  # noqa: SLF001 – no public way to stop a busy worker
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+        for pool in (*self._idle, *self._busy.values()):
+            processes = list((pool._processes or {}).values())  # noqa: SLF001 – no public way to stop a busy worker
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
 
 
-def _limit_threads(threads: int, parent: int) -> None:
-    """Set the threads of a worker before any numerical library is imported, and let it die with its parent."""
+def _prepare(threads: int, parent: int) -> None:
+    """Set up a worker before any numerical library is imported."""
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
-    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 
 
 def _die_with(parent: int) -> None:
     """End this process soon after its parent is gone, however the parent was killed."""
-    import threading  # noqa: PLC0415
-    import time  # noqa: PLC0415
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -14,7 +14,7 @@ from ..plugins import BACKBONES, DETECTORS
 from ..records import Cell, CellRecord
 from ..suite import Suite
 from . import record
-from .executors import Executor, InProcess, ProcessPool
+from .executors import Executor, InProcess, Workers
 from .graph import Node, topological
 from .inputs import Source, open_source
 from .plan import Plan, choose, plan
@@ -148,7 +148,7 @@ class Session:
 
     def _executor(self) -> Executor:
         jobs, threads = _workers(self.choice, self.suite, find_device(self.choice.device))
-        return ProcessPool(jobs, threads) if jobs else InProcess()
+        return Workers(jobs, threads) if jobs else InProcess()
 
 
 def _workers(choice: Choice, suite: Suite, device: str) -> tuple[int, int]:

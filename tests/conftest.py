@@ -90,9 +90,8 @@ def suite_text(
     backbones: Sequence[str] = ALL,
     seeds: Sequence[int] = (0,),
     epochs: int = 1,
-    extra: str = "",
 ) -> str:
-    """Return a suite file; `extra` is added at its end."""
+    """Return a suite file that states every value, so that no default moves what rests on it."""
     return f"""
 name = "{name}"
 version = 1
@@ -106,9 +105,21 @@ seeds = {json.dumps(list(seeds))}
 source = "synth"
 recipe = {{ seed = 7, n_images = 60, width = 96, height = 64 }}
 
+[crops]
+context = 1.25
+jitter = 0.1
+per_clast = 2
+background = 1
+
 [training.scratch]
 epochs = {epochs}
 batch_size = 16
+weight_decay = 0.0
+schedule = "constant"
+hidden = 8
+mirror = true
+rotate_deg = 10.0
+photometric = 0.1
 learning_rate = 1e-3
 size = [32, 48]
 
@@ -116,9 +127,13 @@ size = [32, 48]
 epochs = 2
 batch_size = 16
 learning_rate = 1e-3
+weight_decay = 0.0
+schedule = "one-cycle"
 hidden = 8
+mirror = true
+rotate_deg = 0.0
+photometric = 0.0
 size = [64, 96]
-{extra}
 """
 
 

@@ -7,18 +7,22 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
 from clastbench import plugins
 from clastbench.conformance import check_plugin
+from clastbench.results import read_all
 
 HERE = Path(__file__).resolve().parent
 BROKEN = HERE / "broken_plugins.py"
 EXAMPLE = HERE / "plugin_example"
 CLASTBENCH = Path(sys.executable).with_name("clastbench")
 BIG = {"inception_v3", "resnet50", "vgg19"}
+IN_PROCESS = ("--device", "cpu", "--jobs", 0)
 TAKES_A_NAME = {"timm": "timm:resnet18", "torchvision": "torchvision:mobilenet_v3_small"}
 
 BREACHES = {
@@ -30,7 +34,6 @@ BREACHES = {
     "ForgetsWhatItLearned": ("is the same after save and load", "a reloaded model predicts something else"),
     "HidesATensor": ("is the same after save and load", "a network built again and filled with its state dict"),
 }
-NETWORKS = ["KnowsTwoClasses", "ChangesItsInput", "ComparesPictures", "HidesATensor"]
 
 
 def problems(name: str) -> dict[str, str]:
@@ -52,13 +55,9 @@ def test_broken_plugin_is_caught_and_the_reason_is_named(plugin, breach):
     assert words in problems(f"{BROKEN}:{plugin}").get(title, "")
 
 
-@pytest.mark.parametrize("plugin", NETWORKS)
-def test_broken_network_is_blamed_for_nothing_else(plugin):
-    assert list(problems(f"{BROKEN}:{plugin}")) == [BREACHES[plugin][0]]
-
-
 def test_checks_that_would_only_repeat_a_failure_are_not_run():
-    assert [finding.check for finding in check_plugin(f"{BROKEN}:Raises")] == ["states its input size", "fits and loads"]
+    checked = [finding.check for finding in check_plugin(f"{BROKEN}:Raises")]
+    assert checked == ["states its input size", "fits and loads"]
 
 
 def test_problem_is_told_in_one_line():
@@ -93,8 +92,6 @@ def test_example_class_has_at_most_fifteen_lines():
 
 
 def test_example_adds_no_more_than_one_entry_point():
-    import tomllib
-
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["entry-points"] == {"clastbench.backbones": {"tiny-cnn": "my_clast_model:TinyCNN"}}
 
@@ -116,13 +113,12 @@ def installed(tmp_path_factory) -> Path:
     return target
 
 
-@pytest.fixture
-def suite(tmp_path) -> Path:
-    """Return a suite of 48 small generated photographs, one epoch of training."""
+def write_suite(folder: Path) -> Path:
+    """Write a suite of 48 small generated photographs, one epoch of training."""
     roles = ["train"] * 28 + ["validation"] * 4 + ["test"] * 16
     rows = "".join(f"holdout,{role},{index:05d}\n" for index, role in enumerate(roles))
-    (tmp_path / "split.csv").write_text(f"fold,role,id\n{rows}", encoding="utf-8")
-    path = tmp_path / "tiny.toml"
+    (folder / "split.csv").write_text(f"fold,role,id\n{rows}", encoding="utf-8")
+    path = folder / "tiny.toml"
     path.write_text(
         """
         name = "tiny"
@@ -154,31 +150,32 @@ def test_installed_example_is_listed_checked_and_found_good(installed, tmp_path)
     assert checked.stdout.endswith("12 passed, 0 failed\n")
 
 
-def test_installed_example_is_trained_from_scratch_and_ranked(installed, suite, tmp_path):
-    ran = call("run", suite, "--backbone", "tiny-cnn", *IN_PROCESS, folder=tmp_path, plugins_in=installed)
+def test_installed_example_is_trained_from_scratch_and_ranked(installed, tmp_path):
+    ran = call(
+        "run", write_suite(tmp_path), "--backbone", "tiny-cnn", *IN_PROCESS, folder=tmp_path, plugins_in=installed
+    )
     assert ran.returncode == 0, ran.stderr
     assert "tiny-cnn@scratch" in ran.stdout
-    assert "1 cells: 0 were up to date, 0 failed" in ran.stderr
-
-
-IN_PROCESS = ("--device", "cpu", "--jobs", 0)
+    (record,) = read_all(tmp_path / "results" / "tiny")
+    assert (record.cell.backbone, record.status, len(record.predictions)) == ("tiny-cnn@scratch", "ok", 16)
 
 
 # A broken plugin beside a good one
 
 
-@pytest.fixture
-def mixed(suite, tmp_path) -> subprocess.CompletedProcess[str]:
-    """Return the outcome of a run of one good and one broken backbone."""
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Return the outcome of a run of one good and one broken backbone, and its results folder."""
+    folder = tmp_path_factory.mktemp("mixed")
     chosen = ("--backbone", f"{BROKEN}:Raises", "--backbone", "majority")
-    return call("run", suite, *chosen, *IN_PROCESS, folder=tmp_path)
+    ran = call("run", write_suite(folder), *chosen, *IN_PROCESS, folder=folder)
+    return ran, folder / "results" / "tiny"
 
 
-def test_broken_plugin_fails_only_its_own_cell(mixed, tmp_path):
-    from clastbench.results import read_all
-
-    records = {record.cell.backbone: record for record in read_all(tmp_path / "results" / "tiny")}
-    assert mixed.returncode == 1
+def test_broken_plugin_fails_only_its_own_cell(mixed):
+    ran, results = mixed
+    records = {record.cell.backbone: record for record in read_all(results)}
+    assert ran.returncode == 1
     assert {name: record.status for name, record in records.items()} == {
         "majority": "ok",
         "broken_plugins.py:Raises": "failed",
@@ -189,14 +186,16 @@ def test_broken_plugin_fails_only_its_own_cell(mixed, tmp_path):
 
 
 def test_failure_is_told_in_one_line_and_without_a_traceback(mixed):
-    told = [line for line in mixed.stderr.splitlines() if "no licence found for this solver" in line]
+    ran, _ = mixed
+    told = [line for line in ran.stderr.splitlines() if "no licence found for this solver" in line]
     assert len(told) == 1
     assert "FAILED fit broken_plugins.py:Raises" in told[0]
-    assert "Traceback" not in mixed.stdout + mixed.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
 
 
 def test_leaderboard_shows_the_good_cell_scored_and_the_broken_one_failed(mixed):
-    (good,) = [line for line in mixed.stdout.splitlines() if "majority" in line.split()]
-    assert "failed" not in good
-    assert "broken_plugins.py:Raises" in mixed.stdout
-    assert "failed" in mixed.stdout
+    ran, _ = mixed
+    rows = [line for line in ran.stdout.splitlines() if "whole-image" in line and "│" in line]
+    assert ["1" in rows[0].split(), "–" in rows[1].split()] == [True, True]
+    failure = "FAILED whole-image + broken_plugins.py:Raises: 1 of 1 cells failed: Backbone 'broken_plugins.py:Raises'"
+    assert failure in ran.stdout

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from clastbench import weights
 from clastbench.baselines.zoo import AnyTimm, AnyTorchvision, EfficientNetLite0, MobileNetV2, ResNet50
 from clastbench.errors import WeightsNotFoundError
 from clastbench.train import networks
-from safetensors.torch import save_file
 
 HEADS = {"shufflenet_v2_x0_5": "fc.", "squeezenet1_1": "classifier.1.", "test_resnet": "fc."}
 
@@ -38,11 +39,9 @@ def folder(monkeypatch, tmp_path) -> Path:
 def published(name: str) -> dict[str, torch.Tensor]:
     """A state dict as ImageNet training would have left it: 1000 classes, no two tensors alike."""
     generator = torch.Generator().manual_seed(5)
-    model = plugin(name)
-    shapes = {key: tensor for key, tensor in model.build(1000, "none").state_dict().items()}
     return {
         key: torch.rand(tensor.shape, generator=generator) + 0.1 if tensor.is_floating_point() else tensor + 7
-        for key, tensor in shapes.items()
+        for key, tensor in plugin(name).build(1000, "none").state_dict().items()
     }
 
 
@@ -126,9 +125,9 @@ def test_weights_in_the_folder_are_found_and_every_backbone_tensor_is_the_files(
 def test_last_layer_answers_for_our_classes(name, folder):
     tensors, model = published(name), plugin(name)
     put(tensors, model, folder)
-    head = {key: tensor for key, tensor in model.build(3, "imagenet").state_dict().items() if key.startswith(HEADS[name])}
-    assert head
-    assert {len(tensor) for tensor in head.values()} == {3}
+    network = model.build(3, "imagenet")
+    sizes = {len(tensor) for key, tensor in network.state_dict().items() if key.startswith(HEADS[name])}
+    assert sizes == {3}
 
 
 def test_weights_are_used_by_the_harness_too(folder):
@@ -149,7 +148,8 @@ def test_folder_of_the_reader_comes_before_the_torch_cache(folder, tmp_path):
     cache.mkdir(parents=True)
     cached = put({}, model, cache)
     assert weights.find(model.checkpoint) == cached
-    assert weights.find(model.checkpoint) != put({}, model, folder) == weights.find(model.checkpoint)
+    own = put({}, model, folder)
+    assert weights.find(model.checkpoint) == own
 
 
 def test_digest_is_the_sha256_of_the_file(folder):
@@ -160,7 +160,7 @@ def test_digest_is_the_sha256_of_the_file(folder):
 @pytest.mark.slow
 def test_resnet50_takes_the_published_file(folder):
     model = ResNet50()
-    tensors = {key: tensor + 0.5 for key, tensor in model.build(1000, "none").state_dict().items()}
+    tensors = published("resnet50")
     put(tensors, model, folder)
     assert_backbone_is(model.build(3, "imagenet"), tensors, "fc.")
 

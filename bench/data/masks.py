@@ -59,8 +59,12 @@ def tails(clast: Clast) -> Mask | None:
 
 def box_of(mask: Mask) -> Box | None:
     """Return the smallest box of whole pixels that holds the mask; None when it is empty."""
-    array = decode(mask)
-    rows, columns = np.flatnonzero(array.any(axis=1)), np.flatnonzero(array.any(axis=0))
+    return box_around(decode(mask))
+
+
+def box_around(region: NDArray[np.bool_]) -> Box | None:
+    """Return the smallest box of whole pixels that holds `bool[H, W]`; None when it is empty."""
+    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     if not rows.size:
         return None
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

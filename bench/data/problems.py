@@ -18,7 +18,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.field}: {self.message}" if self.field else f"{self.file}: {self.message}"
+        said = f"{self.file}: {self.field}: {self.message}" if self.field else f"{self.file}: {self.message}"
+        # a data set may hold any text; one line of it must stay one line, and must not steer a terminal
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,8 +145,7 @@ def _ranks(observed: Mapping[tuple[str, str], Observations], metric: str) -> dic
 
 def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations, rank: int | None) -> Row:
     bad = [cell for cell in cells if cell.status == "failed"]
-    seeds = len({cell.cell.seed for cell in cells})
-    scores = score_all(seen, n_seeds=seeds) if len(seen) else ()
+    scores = _scores(cells, seen)
     inference = [cell.timings["ms_per_image"] for cell in cells if "ms_per_image" in cell.timings]
     return Row(
         rank=rank,
@@ -160,6 +159,13 @@ def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations,
         n_failed=len(bad),
         reason=bad[0].reason if bad else None,
     )
+
+
+def _scores(cells: Sequence[CellRecord], seen: Observations) -> tuple[Score, ...]:
+    """Score all folds and seeds together; a single cell has its scores already."""
+    if len(cells) == 1:
+        return cells[0].scores
+    return score_all(seen, n_seeds=len({cell.cell.seed for cell in cells})) if len(seen) else ()
 
 
 def _order(row: Row, metric: str) -> tuple[bool, bool, float, str]:

@@ -8,12 +8,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.masks import box_around, encode
 from ..errors import SuiteError
 from ..records import Clast
 from .camera import photograph
 from .paint import paint
 from .rock import foliation_frame, lay_out
-from .runs import bounding_box, encode
 from .scene import Scene
 from .tails import read_tails
 
@@ -66,8 +66,11 @@ def _describe(scene: Scene, core: Region, tails: Region) -> Clast:
             "raise `strain` or lower `mantle` in the recipe."
         )
     whole = core | tails
+    box = box_around(whole)
+    if box is None:
+        raise SuiteError(f"Scene {scene.index}: the clast lies outside the picture; check `radius` in the recipe.")
     return Clast(
-        box_xyxy=bounding_box(whole),
+        box_xyxy=box,
         sense=sense,
         kind=kind,
         mask=encode(whole),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from clastbench.plugins import BACKBONES, load
 from clastbench.run.learning import read_samples
 from clastbench.run.plan import enter

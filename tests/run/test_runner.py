@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+
 from clastbench.run import steps
 from clastbench.run.executors import InProcess
 from clastbench.run.graph import Node
@@ -153,10 +154,11 @@ def test_progress_is_stopped_when_an_executor_breaks(store, made):
     assert progress.stopped == 1
 
 
-def test_a_killed_worker_fails_its_own_cells_and_says_so(tmp_path, write_suite, run_suite, plugin_file):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_worker_fails_its_own_cells_and_says_so(tmp_path, write_suite, run_suite, plugin_file, jobs):
     odd = [f"{plugin_file}:Dies", f"{plugin_file}:Sound", "majority"]
     path = write_suite(tmp_path / "suite", detectors=["whole-image"], backbones=odd)
-    ran = run_suite(path, tmp_path / "home", jobs=1)
+    ran = run_suite(path, tmp_path / "home", jobs=jobs)
     assert {cell.backbone for cell in ran.summary.failed} == {"odd.py:Dies"}
     (reason,) = ran.summary.failed.values()
     assert "fit odd.py:Dies on images" in reason

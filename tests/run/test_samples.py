@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from clastbench.records import CLASSES, Boxes, Clast, Photomicrograph
 from clastbench.run.samples import NO_LABEL, Sample, detected, training_boxes, whole, widen
 from clastbench.run.scoring import predictions
 from clastbench.suite import CropSettings
-from hypothesis import given
-from hypothesis import strategies as st
 
 NONE, CW, CCW = range(3)
 numbers = st.floats(-1e4, 1e4, allow_nan=False)
@@ -102,7 +103,9 @@ def test_background_touches_no_clast_and_stays_inside(name, x, y):
 
 def test_detected_boxes_are_widened_and_their_label_is_unknown():
     found = [Boxes("a", np.asarray([[0, 0, 10, 20], [2, 2, 4, 4]], np.float32), np.asarray([0.5, 0.25], np.float32))]
-    shown = detected([*found, Boxes("b", np.zeros((0, 4), np.float32), np.zeros(0, np.float32))], CropSettings(context=2))
+    shown = detected(
+        [*found, Boxes("b", np.zeros((0, 4), np.float32), np.zeros(0, np.float32))], CropSettings(context=2)
+    )
     assert shown == [Sample("a", (-5, -10, 15, 30), NO_LABEL, 0.5), Sample("a", (1, 1, 5, 5), NO_LABEL, 0.25)]
 
 

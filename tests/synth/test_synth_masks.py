@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from clastbench.data.masks import box_around, encode
 from clastbench.synth import Recipe, draw_scene, render
-from clastbench.synth.runs import bounding_box, encode
 
 SCENES = [s for s in (draw_scene(Recipe(seed=6, n_images=0), i) for i in range(20)) if s.kind != "free"]
 
@@ -48,7 +48,7 @@ def test_the_box_fits_the_whole_clast():
 def test_the_box_of_one_pixel_is_one_pixel_wide():
     region = np.zeros((4, 6), bool)
     region[1, 2] = True
-    assert bounding_box(region) == (2.0, 1.0, 3.0, 2.0)
+    assert box_around(region) == (2.0, 1.0, 3.0, 2.0)
 
 
 def test_the_clast_is_large_and_near_the_middle():

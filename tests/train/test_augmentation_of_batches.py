@@ -7,13 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
 from clastbench.baselines.structure_tensor import leans
 from clastbench.records import CLASSES
 from clastbench.train.augment import MIRRORED_INDEX, PADDING, augment, mirror_some, relight, rotate
 from clastbench.train.heads import twins
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import ndimage
 
 NONE, CW, CCW = range(3)
 
@@ -49,7 +50,7 @@ def plan(n: int, seed: int = 0, **changes: object) -> dict[str, object]:
 
 
 def test_mirror_swaps_cw_and_ccw_and_keeps_none():
-    assert MIRRORED_INDEX == (CLASSES.index("none"), CLASSES.index("CCW"), CLASSES.index("CW"))
+    assert (CLASSES.index("none"), CLASSES.index("CCW"), CLASSES.index("CW")) == MIRRORED_INDEX
     images, labels = noise(3, 3, 4, 6), torch.tensor([NONE, CW, CCW])
     flipped, swapped = mirror_some(images, labels, torch.ones(3, dtype=torch.bool))
     assert torch.equal(flipped, images.flip(3))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+WITHOUT_HELPERS = {"aux_logits": False, "transform_input": False, "init_weights": True}
+"""Options of the Inception family: no auxiliary classifiers, and the harness's own normalisation."""
 TORCHVISION_URL = "https://download.pytorch.org/models/"
 
 
@@ -77,7 +79,7 @@ class InceptionV3(_Torchvision):
     ignore = ("AuxLogits.",)
 
     def _options(self) -> dict[str, Any]:
-        return {"aux_logits": False, "transform_input": False, "init_weights": True}
+        return WITHOUT_HELPERS
 
 
 class AnyTorchvision:
@@ -106,12 +108,15 @@ class AnyTorchvision:
         """Build it, and fill all but the last layer if pretrained weights are asked for."""
         from torchvision.models import get_model  # noqa: PLC0415
 
-        network: nn.Module = get_model(self.name, weights=None, num_classes=num_classes)
+        network: nn.Module = get_model(self.name, weights=None, num_classes=num_classes, **self._options())
         if weights != "none":
             last = list(network.state_dict())[-1].rpartition(".")[0] + "."
             tensors = pretrained.read(pretrained.fetch(self.checkpoint))
             pretrained.fill(network, tensors, fresh=(last,), ignore=("AuxLogits.", "aux1.", "aux2."))
         return network
+
+    def _options(self) -> dict[str, Any]:
+        return WITHOUT_HELPERS if self.name in ("googlenet", "inception_v3") else {}
 
 
 class AnyTimm:

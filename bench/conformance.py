@@ -48,8 +48,12 @@ def check_plugin(name: str) -> list[Finding]:
     try:
         plugin = plugins.load(BACKBONES, spec)
     except UnknownNameError as error:
+        if spec.partition(":")[0] in plugins.names(BACKBONES) or ".py:" in spec:
+            raise
         known = [*plugins.names(BACKBONES), *plugins.names(DETECTORS)]
         raise UnknownNameError("backbone or detector", spec, known) from error
+    if callable(getattr(plugin.made, "detect", None)):
+        return _run(_detector_checks(plugin))
     return _run(_network_checks(plugin) if is_network(plugin.made) else _classifier_checks(plugin))
 
 
@@ -73,7 +77,15 @@ def _run(checks: Iterator[Check]) -> list[Finding]:
     return findings
 
 
-FATAL = frozenset({"states its input size", "builds", "fits and loads", "predicts logits of the right shape"})
+FATAL = frozenset(
+    {
+        "states its input size",
+        "builds",
+        "fits and loads",
+        "predicts logits of the right shape",
+        "predicts finite logits",
+    }
+)
 """When one of these fails, the later ones would only repeat it."""
 
 
@@ -144,7 +156,9 @@ def _prediction_checks(predict: Predict, images: NDArray[np.float32]) -> Iterato
 
 
 def _close(one: NDArray[np.float32], other: NDArray[np.float32], problem: str, tolerance: float = TOLERANCE) -> None:
-    worst = float(np.abs(np.asarray(one, np.float64) - other).max(initial=0.0))
+    """Compare logits; the tolerance is absolute up to a size of 1 and relative beyond, as float32 is."""
+    scale = max(1.0, float(np.abs(other).max(initial=0.0)))
+    worst = float(np.abs(np.asarray(one, np.float64) - other).max(initial=0.0)) / scale
     _must(worst <= tolerance, f"{problem} (by {worst:.2g}, at most {tolerance:g} is allowed)")
 
 

@@ -18,6 +18,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMES = 40
+"""A longer list of names is cut to those nearest to what was asked for."""
+
 
 class ClastbenchError(Exception):
     """Root of the tree; `str(error)` is one line meant for the reader."""
@@ -36,9 +39,15 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
         names = sorted(available)
-        near = difflib.get_close_matches(name, names, n=1)
+        near = difflib.get_close_matches(name, names, n=5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"Unknown {kind} {name!r}.{hint} Available: {', '.join(names) or 'none'}.")
+        shown = names if len(names) <= MOST_NAMES else near
+        more = (
+            f"{', '.join(shown)}{', ' if shown else ''}… ({len(names)} in all)"
+            if shown != names
+            else ", ".join(names) or "none"
+        )
+        super().__init__(f"Unknown {kind} {name!r}.{hint} Available: {more}.")
 
 
 class SuiteError(ClastbenchError):

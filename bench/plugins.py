@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -121,7 +122,7 @@ def names(group: str) -> list[str]:
 def split_mode(name: str) -> tuple[str, str | None]:
     """Split `plugin@mode` into its two halves; the mode is None when it is not given."""
     plugin, at, mode = name.rpartition("@")
-    if not at:
+    if not at or "/" in mode or ":" in mode:  # the @ is part of a path
         return name, None
     if mode not in MODES:
         raise UsageError(f"Backbone {name!r}: unknown mode {mode!r}; expected one of {', '.join(MODES)}.")
@@ -147,14 +148,23 @@ def _from_entry_point(group: str, spec: str) -> Plugin:
     points = [point for point in entry_points(group=group) if point.name == name]
     if not points:
         raise UnknownNameError(KINDS[group], spec, names(group))
-    made = points[0].load()
     return Plugin(
         name=spec,
         spec=spec,
-        made=made(argument) if colon else made(),
+        made=_make(points[0].load(), spec, argument if colon else None),
         version=_version(points[0]),
         source_sha256=_source_digest(sys.modules[points[0].module]),
     )
+
+
+def _make(plugin: Callable[..., Any], spec: str, argument: str | None) -> Any:
+    """Call a plugin class, with the argument after the colon if it takes one."""
+    try:
+        inspect.signature(plugin).bind(*([] if argument is None else [argument]))
+    except TypeError as error:
+        hint = "takes no name after a colon" if argument is not None else "needs a name after a colon, as in timm:vgg11"
+        raise UsageError(f"Plugin {spec!r} {hint}.") from error
+    return plugin() if argument is None else plugin(argument)
 
 
 def _version(point: EntryPoint) -> str:
@@ -164,13 +174,7 @@ def _version(point: EntryPoint) -> str:
 def _from_file(path: Path, attribute: str) -> Plugin:
     if not path.is_file():
         raise UsageError(f"{path}: no such file; expected path/to/file.py:ClassName.")
-    module_name = f"clastbench_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    module_spec = importlib.util.spec_from_file_location(module_name, path)
-    if module_spec is None or module_spec.loader is None:
-        raise PluginError(f"{path} is not a Python file.")
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_name] = module
-    module_spec.loader.exec_module(module)
+    module = _module(path.resolve())
     if not hasattr(module, attribute):
         classes = [name for name, value in vars(module).items() if isinstance(value, type)]
         raise UnknownNameError(f"class in {path.name}", attribute, classes)
@@ -181,6 +185,23 @@ def _from_file(path: Path, attribute: str) -> Plugin:
         version="file",
         source_sha256=_source_digest(module),
     )
+
+
+def _module(path: Path) -> ModuleType:
+    """Import a file under a name made from its path and content: once a process, so that its objects pickle."""
+    name = f"clastbench_file_{hashlib.sha256(bytes(path) + path.read_bytes()).hexdigest()[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path} is not a Python file.")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def _source_digest(module: ModuleType) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,15 +78,22 @@ def digest(path: Path) -> str:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from `.safetensors` or a torch checkpoint; never executes pickled code."""
+    """Read a state dict from `.safetensors` or a torch checkpoint; never executes pickled code.
+
+    Raises:
+        WeightsNotFoundError: the file is damaged, or holds more than tensors.
+    """
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file  # noqa: PLC0415
 
         return load_file(path)
     import torch  # noqa: PLC0415
 
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(tensors.get("state_dict", tensors))
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(tensors.get("state_dict", tensors))
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        raise WeightsNotFoundError(f"{path} is damaged, or no plain state dict; give another file.") from error
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], *, fresh: Sequence[str], ignore: Sequence[str] = ()) -> None:

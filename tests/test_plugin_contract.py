@@ -15,6 +15,7 @@ import pytest
 
 from clastbench import plugins
 from clastbench.conformance import check_plugin
+from clastbench.errors import UnknownNameError
 from clastbench.results import read_all
 
 HERE = Path(__file__).resolve().parent
@@ -47,6 +48,45 @@ def backbones() -> list[object]:
 
 
 # The kit against plugins that are broken
+
+ONE_BREACH = (
+    "KnowsTwoClasses",
+    "SaysNaN",
+    "ChangesItsInput",
+    "ComparesPictures",
+    "HidesATensor",
+    "ForgetsWhatItLearned",
+)
+
+
+@pytest.mark.parametrize("plugin", ONE_BREACH)
+def test_broken_plugin_is_blamed_for_one_thing_only(plugin):
+    found = [finding.check for finding in check_plugin(f"{BROKEN}:{plugin}") if finding.problem is not None]
+    assert found == [BREACHES[plugin][0]]
+
+
+SOUND = """
+import numpy as np
+class Model:
+    size = 32
+    def fit(self, crops, validation, *, seed, device, out): ...
+    def load(self, path, *, device): ...
+    def predict(self, images): return np.zeros((len(images), 3), np.float32)
+"""
+
+
+def test_sound_classifier_in_a_file_keeps_the_contract(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(SOUND)
+    assert [finding for finding in check_plugin(f"{path}:Model") if finding.problem is not None] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("timm:resnet118", "Unknown timm model"), (f"{BROKEN}:SaysNan", "Did you mean 'SaysNaN'")]
+)
+def test_check_passes_on_what_the_look_up_suggests(name, words):
+    with pytest.raises(UnknownNameError, match=words):
+        check_plugin(name)
 
 
 @pytest.mark.parametrize(("plugin", "breach"), BREACHES.items())

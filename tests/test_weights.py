@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import pickle
 from pathlib import Path
 
 import pytest
@@ -234,7 +233,7 @@ def test_pickled_code_in_a_checkpoint_is_refused_and_never_run(folder, tmp_path)
     model, mark = AnyTorchvision("squeezenet1_1"), tmp_path / "was-run"
     path = folder / model.checkpoint.files[0]
     torch.save({"features.0.weight": Intruder(mark)}, path)
-    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+    with pytest.raises(WeightsNotFoundError, match="no plain state dict"):
         weights.read(path)
     assert not mark.exists()
 
@@ -266,3 +265,14 @@ def test_features_of_the_package_are_not_those_of_a_random_network(model):
     with torch.inference_mode():
         assert torch.equal(one.forward_features(picture), other.forward_features(picture))
         assert not torch.equal(one(picture), other(picture))
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_network_with_auxiliary_heads_takes_its_published_weights(name, monkeypatch):
+    from torchvision.models import get_model
+
+    published = get_model(name, weights=None, init_weights=False, aux_logits=True).state_dict()
+    monkeypatch.setattr(weights, "fetch", lambda checkpoint: None)
+    monkeypatch.setattr(weights, "read", lambda path: published)
+    model = AnyTorchvision(name).build(3, "imagenet").train()
+    assert isinstance(model(torch.zeros(2, 3, 299, 299)), torch.Tensor)

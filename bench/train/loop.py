@@ -57,20 +57,20 @@ def run_epochs(
     log = []
     for epoch in range(recipe.epochs):
         module.train()
-        total = 0.0
+        total, seen = 0.0, 0
         for rows in torch.split(torch.randperm(n_samples, generator=order), recipe.batch_size):
-            if len(rows) == 1 and n_samples > 1:
-                continue  # batch normalisation has no variance of one sample
+            if len(rows) == 1 < recipe.batch_size and n_samples > 1:
+                continue  # a lone rest: batch normalisation has no variance of one sample
             logits, labels = batch(rows.to(device))
             loss = cross_entropy(logits, labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            total += loss.item() * len(rows)
+            total, seen = total + loss.item() * len(rows), seen + len(rows)
             schedule.step()
         if not math.isfinite(total):
             raise PluginError(f"Training diverged: the loss of epoch {epoch + 1} is {total}; lower learning_rate.")
-        log.append(_watched(module, watch, epoch, total / n_samples))
+        log.append(_watched(module, watch, epoch, total / max(1, seen)))
     return log
 
 

@@ -347,3 +347,18 @@ def test_pooling_gives_one_row_of_channels_a_picture(shape, options):
 
 def test_head_has_one_hidden_layer():
     assert [tuple(tensor.shape) for tensor in Head(7, 5).state_dict().values()] == [(5, 7), (5,), (3, 5), (3,)]
+
+
+def test_batches_of_one_are_trained_on_when_they_are_asked_for():
+    layer = nn.Linear(1, 3)
+    before = layer.weight.clone()
+    run_epochs(
+        layer,
+        4,
+        lambda rows: (layer(rows[:, None].float()), rows % 3),
+        lambda: (torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)),
+        recipe=Training(epochs=1, batch_size=1),
+        seed=0,
+        device="cpu",
+    )
+    assert not torch.equal(layer.weight, before)

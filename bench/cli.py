@@ -122,6 +122,7 @@ def _foreseen(prospect: Any) -> str:
     ]
     if prospect.unknown:
         lines.append(f"            plus what was never timed here: {', '.join(prospect.unknown)}")
+    lines += [f"to download {name}" for name in prospect.downloads]
     lines += [f"cannot run  {text}" for text in prospect.broken]
     return "\n".join(lines) + "\n"
 

@@ -9,16 +9,25 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from .data.splits import Fold, Split, read_split
 from .errors import DataError, SuiteError, UnknownNameError
+from .records import CLASSES
 from .synth import Recipe
 
+
+def _no_truth(value: object) -> object:
+    """Refuse `true` where a number is due: Python takes it for 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is expected, not a truth value")  # noqa: TRY004 – pydantic collects ValueErrors
+    return value
+
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_no_truth)]
 
 
 class _Strict(BaseModel):
@@ -88,8 +97,16 @@ class Reference(_Strict):
     name: str
     source: str
     classes: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...]
     """Rows truth, columns prediction."""
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        if sorted(self.classes) != sorted(CLASSES):
+            raise ValueError(f"classes must be {', '.join(CLASSES)} in any order")
+        if [len(row) for row in self.confusion] != [len(CLASSES)] * len(CLASSES):
+            raise ValueError(f"confusion must have {len(CLASSES)} rows of {len(CLASSES)} counts")
+        return self
 
 
 class Suite(_Strict):
@@ -175,10 +192,14 @@ def load_suite(name: str, *, limit: int | None = None) -> Suite:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: not valid TOML: {error}.") from error
+    for key in {"folder", "limit"} & said.keys():
+        raise SuiteError(f"{path}: {key} is not said in a suite file; it is set by the command line.")
     try:
         return TypeAdapter(Suite).validate_python({**said, "folder": path.parent, "limit": limit})
     except ValidationError as error:
         raise SuiteError(f"{path}: {_first_problem(error)}") from error
+    except SuiteError as error:  # a recipe that draws something impossible
+        raise SuiteError(f"{path}: {error}") from error
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -85,8 +85,8 @@ def test_unknown_network_of_a_library_suggests_the_nearest(name, nearest):
     assert nearest in str(raised.value)
 
 
-def test_argument_for_a_plugin_that_takes_none_is_a_plugin_error():
-    with pytest.raises(PluginError, match="Backbone 'majority:big' could not be loaded: TypeError"):
+def test_argument_for_a_plugin_that_takes_none_is_refused():
+    with pytest.raises(UsageError, match="Plugin 'majority:big' takes no name after a colon"):
         load(BACKBONES, "majority:big")
 
 
@@ -158,19 +158,19 @@ def test_missing_class_suggests_the_nearest_of_that_file(file):
         load(BACKBONES, f"{file(GOOD)}:Modell")
 
 
-def test_syntax_error_in_a_file_is_a_plugin_error_that_says_so(file):
+def test_syntax_error_in_a_file_is_refused_that_says_so(file):
     path = file("class Model\n    pass\n")
     with pytest.raises(PluginError, match=r"could not be loaded: SyntaxError: .*model\.py, line 1"):
         load(BACKBONES, f"{path}:Model")
 
 
-def test_file_that_raises_while_it_is_imported_is_a_plugin_error_in_one_line(file):
+def test_file_that_raises_while_it_is_imported_is_refused_in_one_line(file):
     path = file("raise OSError('licence\\nexpired')\n")
     with pytest.raises(PluginError, match="could not be loaded: OSError: licence expired"):
         load(BACKBONES, f"{path}:Model")
 
 
-def test_class_that_cannot_be_made_is_a_plugin_error(file):
+def test_class_that_cannot_be_made_is_refused(file):
     path = file("class Model:\n    def __init__(self, needed): ...\n")
     with pytest.raises(PluginError, match="TypeError"):
         load(BACKBONES, f"{path}:Model")

@@ -77,8 +77,7 @@ def letterbox(
     """Return `box` of a photograph `uint8[H, W, 3]` on a canvas of `size` (height, width), and the way back.
 
     The box may reach outside the photograph: there, and beside the crop, the canvas holds the grey value `pad`.
-    The crop lies in the middle of the canvas, so that the mirror image has the mirrored crop, to
-    one grey level (in rare pixels two: Pillow rounds after each of its two passes).
+    The crop lies in the middle of the canvas, so that the mirror image has the mirrored crop, to one grey level.
     """
     place = _place(image, size, box)
     canvas = np.full((*size, 3), pad, dtype=np.uint8)
@@ -90,9 +89,19 @@ def letterbox(
         min(float(region.shape[1]), x1 - corner_x),
         min(float(region.shape[0]), y1 - corner_y),
     )
-    content = Image.fromarray(region).resize((columns, rows), Image.Resampling.BICUBIC, box=source)
-    canvas[top : top + rows, left : left + columns] = np.asarray(content)
+    canvas[top : top + rows, left : left + columns] = _resized(region, (columns, rows), source)
     return canvas, place
+
+
+def _resized(region: NDArray[np.uint8], size: tuple[int, int], source: Box) -> NDArray[np.uint8]:
+    """Resample the interval `source` of `uint8[h, w, 3]` to `size` (width, height), antialiased.
+
+    Each channel is resampled as floats: Pillow's own RGB path rounds after each of its two passes, which a mirror image
+    does not undo.
+    """
+    channels = [Image.fromarray(region[:, :, channel].astype(np.float32)) for channel in range(3)]
+    resized = [np.asarray(channel.resize(size, Image.Resampling.BICUBIC, box=source)) for channel in channels]
+    return np.clip(np.rint(np.stack(resized, axis=-1)), 0, 255).astype(np.uint8)
 
 
 def _place(image: NDArray[np.uint8], size: tuple[int, int], box: Box | None) -> Letterbox:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import results
-from ..errors import DataError, UsageError
+from ..errors import DataError, UnknownNameError
 from ..metrics import Observations, compare_all, confusion_scores, metrics_for, score_all
 from ..records import CLASSES, CellRecord, Score
 from ..suite import Reference, Suite
@@ -132,8 +132,6 @@ def _observations(cells: Sequence[CellRecord]) -> Observations:
 
 def _ranks(observed: Mapping[tuple[str, str], Observations], metric: str) -> dict[tuple[str, str], int]:
     if metric not in metrics_for(CLASSES):
-        from ..errors import UnknownNameError  # noqa: PLC0415
-
         raise UnknownNameError("metric", metric, metrics_for(CLASSES))
     if not observed:
         return {}
@@ -177,8 +175,5 @@ def _order(row: Row, metric: str) -> tuple[bool, bool, float, str]:
 
 def _reference(reference: Reference) -> ReferenceRow:
     order = [reference.classes.index(name) for name in CLASSES]
-    matrix = np.asarray(reference.confusion)
-    if sorted(reference.classes) != sorted(CLASSES) or matrix.shape != (len(CLASSES), len(CLASSES)):
-        raise UsageError(f"Reference {reference.name!r}: expected a 3 × 3 confusion matrix of {', '.join(CLASSES)}.")
-    matrix = matrix[np.ix_(order, order)]
+    matrix = np.asarray(reference.confusion)[np.ix_(order, order)]
     return ReferenceRow(reference.name, reference.source, confusion_scores(matrix, CLASSES), int(matrix.sum()))

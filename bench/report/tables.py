@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
@@ -121,12 +123,18 @@ def markdown(board: Leaderboard) -> str:
     header, rows, references = _matrix(board)
     lines = [f"**{_title(board)}**", "", _md(header), _md(["---:" if name != "system" else "---" for name in header])]
     lines += [_md(cells) for cells in rows]
-    lines += [_md([cells[0], f"*{cells[1]}* ({NOT_RUN})", *cells[2:]]) for cells in references]
+    lines += [_md([cells[0], f"{cells[1]} ({NOT_RUN})", *cells[2:]]) for cells in references]
     return "\n".join([*lines, "", *NOTE, *(f"- FAILED {text}" for text in _failures(board))]) + "\n"
 
 
 def _md(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+
+
+def _plain(text: str) -> str:
+    """Keep a name inside its Markdown cell, whatever it holds."""
+    text = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
 
 
 def as_csv(board: Leaderboard) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -33,9 +34,13 @@ class Executor(Protocol):
         ...
 
 
-def _work(node: Node, root: Path) -> tuple[float, str | None]:
+def _work(node: Node, root: Path, threads: int) -> tuple[float, str | None]:
     from .steps import execute  # noqa: PLC0415 – steps import the heavy libraries; only workers need them
 
+    if node.spec.get("mode") is not None or "torch" in sys.modules:
+        import torch  # noqa: PLC0415
+
+        torch.set_num_threads(threads)  # the number of threads is part of a fit's key, whoever makes it
     outcome = execute(node, Store(root))
     return outcome.seconds, outcome.error
 
@@ -45,10 +50,13 @@ class InProcess:
 
     slots = 1
 
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
     def submit(self, node: Node, store: Store) -> Future[tuple[float, str | None]]:
         """Make the node and return a finished future."""
         future: Future[tuple[float, str | None]] = Future()
-        future.set_result(_work(node, store.root))
+        future.set_result(_work(node, store.root, self._threads))
         return future
 
     def close(self) -> None:
@@ -81,7 +89,11 @@ class Workers:
             pool = self._busy.pop(future)
             self._idle.append(self._new() if isinstance(future.exception(), BrokenProcessPool) else pool)
         pool = self._idle.pop()
-        future = pool.submit(_work, node, store.root)
+        try:
+            future = pool.submit(_work, node, store.root, self._threads)
+        except BrokenProcessPool:  # its worker was killed while it had nothing to do
+            pool = self._new()
+            future = pool.submit(_work, node, store.root, self._threads)
         self._busy[future] = pool
         return future
 

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,9 +42,11 @@ def score_file(suite: Suite, source: Source, path: Path, name: str, folder: Path
     Raises:
         DataError: a row is impossible, or a photograph of the test split has no prediction.
     """
+    source.check(suite.folds)
     said = read_predictions(path)
     truth, digest = _truth(source), suite.digest(source.digest)
-    written = []
+    _check_known(path, said, set(suite.folds.folds), set(truth))
+    made = []
     for fold_name, fold in suite.folds.folds.items():
         rows = said.get(fold_name, said.get("", {}))
         lacking = [image_id for image_id in sorted(fold.test) if image_id not in rows]
@@ -53,9 +56,20 @@ def score_file(suite: Suite, source: Source, path: Path, name: str, folder: Path
             )
         predictions = tuple(Prediction(i, *truth[i], rows[i]) for i in sorted(fold.test))
         record = _record(suite, digest, Cell(DETECTOR, name, 0, fold_name), predictions, path)
+        made.append(record)
+    for record in made:
         results.write(record, folder)
-        written.append(record)
-    return written
+    return made
+
+
+def _check_known(
+    path: Path, said: Mapping[str, Mapping[str, object]], folds: AbstractSet[str], ids: AbstractSet[str]
+) -> None:
+    """Refuse folds and photographs that the suite does not have: a misspelt name must not pass unseen."""
+    if odd := set(said) - folds - {""}:
+        raise DataError(f"{path}: fold {min(odd)!r} is not one of the suite's: {', '.join(sorted(folds)[:8])}.")
+    if odd := {image_id for rows in said.values() for image_id in rows} - ids:
+        raise DataError(f"{path}: id {min(odd)!r} is not a photograph of the suite ({len(odd)} such ids).")
 
 
 def _truth(source: Source) -> Truth:
@@ -100,16 +114,17 @@ def read_predictions(path: Path) -> dict[str, dict[str, tuple[float, ...]]]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+            reader = csv.DictReader(stream)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}.") from error
     expected = ("id", *CLASSES)
-    if not rows or any(column not in rows[0] for column in expected):
+    if not rows or any(column not in rows[0][1] for column in expected):
         raise DataError(
             f"{path}: expected a header with the columns {', '.join(expected)} [, fold] and at least one row."
         )
     said: dict[str, dict[str, tuple[float, ...]]] = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         by_id = said.setdefault(row.get("fold") or "", {})
         if row["id"] in by_id:
             raise DataError(f"{path}, line {line}: {row['id']!r} comes twice in fold {row.get('fold') or '(none)'!r}.")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib.metadata import version
+from itertools import product
 from typing import Any
 
 from .. import plugins, weights
-from ..errors import ClastbenchError, UsageError
+from ..errors import ClastbenchError, PluginError, SuiteError, UsageError
 from ..plugins import BACKBONES, DETECTORS, Plugin, input_size, is_network
 from ..records import Cell
 from ..suite import Suite
@@ -26,6 +28,8 @@ class Backbone:
     mode: str | None
     """None for a Classifier, which brings its own training."""
     weights_sha256: str | None = None
+    absent: str | None = None
+    """The weights file it needs and that is not on this machine yet; only while nothing may be downloaded."""
 
     @property
     def name(self) -> str:
@@ -47,6 +51,8 @@ class Plan:
     cells: Mapping[Cell, Node]
     plugins: Mapping[Cell, Mapping[str, Mapping[str, str]]]
     broken: Mapping[Cell, str]
+    downloads: tuple[str, ...] = ()
+    """Weights files that a run would try to download; only while nothing may be downloaded."""
 
 
 def choose(entered: Sequence[str], patterns: Sequence[str], group: str) -> list[str]:
@@ -63,10 +69,16 @@ def choose(entered: Sequence[str], patterns: Sequence[str], group: str) -> list[
             name for name in entered if fnmatchcase(name, pattern) or fnmatchcase(name.partition("@")[0], pattern)
         ]
         if not matching:
-            plugins.load(group, plugins.split_mode(pattern)[0])
+            _look_up(pattern, group)
             matching = [pattern]
         chosen += [name for name in matching if name not in chosen]
     return chosen
+
+
+def _look_up(name: str, group: str) -> None:
+    """Refuse a name nobody registered; a plugin that is there but broken breaks only its own cells, later."""
+    with contextlib.suppress(PluginError):
+        plugins.load(group, plugins.split_mode(name)[0])
 
 
 def enter(name: str, *, download: bool) -> Backbone:
@@ -86,7 +98,9 @@ def enter(name: str, *, download: bool) -> Backbone:
     if mode == "scratch" or checkpoint is None:
         return Backbone(plugin, mode)
     path = weights.fetch(checkpoint) if download else weights.find(checkpoint)
-    return Backbone(plugin, mode, weights.digest(path) if path else None)
+    if path is None:
+        return Backbone(plugin, mode, absent=checkpoint.files[0])
+    return Backbone(plugin, mode, weights.digest(path))
 
 
 def shown(name: str) -> str:
@@ -108,31 +122,54 @@ def plan(
     download: bool = True,
 ) -> Plan:
     """Lay out every node; nothing is computed yet. A backbone that cannot start breaks only its own cells."""
-    source.check(suite.folds)
+    _check_split(suite, source)
     layout = _Layout(suite, source, device)
+    entered = _enter_all(backbones, download=download)
     cells: dict[Cell, Node] = {}
     named: dict[Cell, Mapping[str, Mapping[str, str]]] = {}
     broken: dict[Cell, str] = {}
-    for backbone_name in backbones:
+    for name, detector_name, seed, fold in product(backbones, detectors, seeds, suite.folds.folds):
+        detector, backbone = plugins.load(DETECTORS, detector_name), entered[name]
+        if isinstance(backbone, Backbone):
+            cell = Cell(detector.name, backbone.name, seed, fold)
+            cells[cell] = layout.score(detector, backbone, seed, fold)
+            named[cell] = {"detector": detector.identity, "backbone": _said(backbone)}
+        else:
+            cell = Cell(detector.name, shown(name), seed, fold)
+            broken[cell] = str(backbone)
+            named[cell] = {"detector": detector.identity, "backbone": {"name": name}}
+    downloads = {found.absent for found in entered.values() if isinstance(found, Backbone) and found.absent}
+    return Plan(suite, suite.digest(source.digest), cells, named, broken, tuple(sorted(downloads)))
+
+
+def _enter_all(names: Sequence[str], *, download: bool) -> dict[str, Backbone | ClastbenchError]:
+    """Enter every backbone, or keep the error that breaks its cells.
+
+    Raises:
+        UsageError: a name is written wrongly, or two backbones would share one row.
+    """
+    entered: dict[str, Backbone | ClastbenchError] = {}
+    for name in names:
         try:
-            backbone: Backbone | ClastbenchError = enter(backbone_name, download=download)
+            entered[name] = enter(name, download=download)
         except UsageError:
             raise
         except ClastbenchError as error:
-            backbone = error
-        for detector_name in detectors:
-            detector = plugins.load(DETECTORS, detector_name)
-            for seed in seeds:
-                for fold in suite.folds.folds:
-                    if isinstance(backbone, ClastbenchError):
-                        cell = Cell(detector.name, shown(backbone_name), seed, fold)
-                        broken[cell] = str(backbone)
-                        named[cell] = {"detector": detector.identity, "backbone": {"name": backbone_name}}
-                        continue
-                    cell = Cell(detector.name, backbone.name, seed, fold)
-                    cells[cell] = layout.score(detector, backbone, seed, fold)
-                    named[cell] = {"detector": detector.identity, "backbone": _said(backbone)}
-    return Plan(suite, suite.digest(source.digest), cells, named, broken)
+            entered[name] = error
+    rows = [found.name for found in entered.values() if isinstance(found, Backbone)]
+    for row in rows:
+        if rows.count(row) > 1:
+            raise UsageError(f"Two backbones are both named {row!r}; enter one, or rename the class or file of one.")
+    return entered
+
+
+def _check_split(suite: Suite, source: Source) -> None:
+    try:
+        source.check(suite.folds)
+    except SuiteError as error:
+        if suite.limit is None:
+            raise
+        raise SuiteError(f"{error} Raise --limit {suite.limit}.") from error
 
 
 def _said(backbone: Backbone) -> dict[str, str]:

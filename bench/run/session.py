@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import results
-from ..errors import DataError, UsageError
+from ..errors import DataError, StoreError, UsageError
 from ..plugins import BACKBONES, DETECTORS
 from ..records import Cell, CellRecord
 from ..suite import Suite
@@ -56,6 +59,8 @@ class Prospect:
     unknown: tuple[str, ...]
     """Families of nodes that were never timed here."""
     broken: tuple[str, ...]
+    downloads: tuple[str, ...]
+    """Weights files that are not on this machine; a run tries to download them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class Session:
             seconds=estimate.seconds(),
             unknown=tuple(estimate.unknown()),
             broken=tuple(sorted({f"{cell.system}: {reason}" for cell, reason in self.plan.broken.items()})),
+            downloads=self.plan.downloads,
         )
 
     def run(self, progress: Progress) -> Summary:
@@ -127,28 +133,44 @@ class Session:
         needed = missing(stale.values(), self.store)
         if any(node.kind in ("crops", "detect") for node in needed.values()):
             self.source.require_pixels()
+        for folder in (self.store.root, self.folder):
+            _require_writable(folder)
         self.store.sweep()
         reasons: Mapping[str, str] = {}
         if needed:
             reasons = run(stale.values(), self.store, self._executor(), progress)
         failed = dict(self.plan.broken)
         for cell, node in stale.items():
-            if node.key in reasons or not self.store.has(node):
-                failed[cell] = reasons.get(node.key, "was not reached")
-                self._write(record.failed(self.plan, cell, node.key, failed[cell]))
-            else:
-                self._write(record.finished(self.plan, cell, node, self.store))
+            found = self._finished(cell, node, reasons.get(node.key))
+            results.write(found, self.folder)
+            if found.reason is not None:
+                failed[cell] = found.reason
         for cell, reason in self.plan.broken.items():
-            self._write(record.failed(self.plan, cell, "", reason))
+            results.write(record.failed(self.plan, cell, "", reason), self.folder)
         up_to_date = len(self.plan.cells) - len(stale)
         return Summary(len(self.plan.cells) + len(self.plan.broken), up_to_date, failed, len(needed), self.folder)
 
-    def _write(self, cell: CellRecord) -> None:
-        results.write(cell, self.folder)
+    def _finished(self, cell: Cell, node: Node, reason: str | None) -> CellRecord:
+        """Put a cell's record together; what cannot be read back from the store is a failure of this cell alone."""
+        if reason is None:
+            try:
+                return record.finished(self.plan, cell, node, self.store)
+            except StoreError as error:
+                reason = str(error)
+        return record.failed(self.plan, cell, node.key, reason)
 
     def _executor(self) -> Executor:
         jobs, threads = _workers(self.choice, self.suite, find_device(self.choice.device))
-        return Workers(jobs, threads) if jobs else InProcess()
+        return Workers(jobs, threads) if jobs else InProcess(threads)
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written to ({error.strerror}); choose another folder.") from error
 
 
 def _workers(choice: Choice, suite: Suite, device: str) -> tuple[int, int]:
@@ -165,13 +187,14 @@ def find_device(name: str) -> str:
     Raises:
         UsageError: a device that torch would not know, or a GPU that is not there.
     """
-    kind = name.partition(":")[0]
-    if kind not in ("auto", "cpu", "cuda", "mps"):
-        raise UsageError(f"--device {name!r}: expected auto, cpu, cuda, cuda:N or mps.")
-    if kind == "auto":
+    if name == "auto":
         return "cuda" if _gpus() else "cpu"
-    if kind == "cuda" and not _gpus():
-        raise UsageError(f"--device {name!r}: no NVIDIA GPU was found; use --device cpu.")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"--device {name!r}: expected auto, cpu, cuda, cuda:N or mps.")
+    if name == "mps" and sys.platform != "darwin":
+        raise UsageError("--device 'mps' exists on macOS only; use --device cpu.")
+    if name.startswith("cuda") and int(name.partition(":")[2] or 0) >= _gpus():
+        raise UsageError(f"--device {name!r}: {_gpus()} NVIDIA GPUs were found; use --device cpu.")
     return name
 
 

@@ -89,8 +89,9 @@ class Store:
         try:
             folder.rename(target)
         except OSError:
-            if not self.has(node):
-                raise
+            if not self.has(node):  # what stands in the way is not a node but the remains of one
+                shutil.rmtree(target, ignore_errors=True)
+                folder.rename(target)
         self._failure(node).unlink(missing_ok=True)
 
     def fail(self, node: Node, error: BaseException) -> None:
@@ -119,9 +120,9 @@ class Store:
     def sweep(self) -> int:
         """Remove what killed processes of this machine left half-written; return how many folders."""
         swept = 0
-        for folder in (self.root / "tmp").glob(f"{socket.gethostname()}-*"):
-            pid = folder.name.removeprefix(f"{socket.gethostname()}-").split("-")[0]
-            if pid.isdigit() and not _alive(int(pid)):
+        for folder in (self.root / "tmp").glob("*-*-*"):
+            host, pid, _ = folder.name.rsplit("-", 2)
+            if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
                 swept += 1
         return swept
@@ -145,4 +146,6 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    with contextlib.suppress(OSError):
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")  # a zombie writes no more
     return True

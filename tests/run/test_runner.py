@@ -76,7 +76,7 @@ def targets(nodes: dict[str, Node]) -> list[Node]:
 
 def make(nodes, store) -> tuple[dict[str, str], Silent]:
     progress = Silent()
-    reasons = run(targets(nodes), store, InProcess(), progress)
+    reasons = run(targets(nodes), store, InProcess(1), progress)
     names = {node.key: label for label, node in nodes.items()}
     return {names[key]: reason for key, reason in reasons.items()}, progress
 
@@ -150,7 +150,7 @@ def test_progress_is_stopped_when_an_executor_breaks(store, made):
 
     progress = Silent()
     with pytest.raises(KeyboardInterrupt):
-        run(targets(grid()), store, Broken(), progress)
+        run(targets(grid()), store, Broken(1), progress)
     assert progress.stopped == 1
 
 

@@ -15,6 +15,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 WITHOUT_HELPERS = {"aux_logits": False, "transform_input": False, "init_weights": True}
 """Options of the Inception family: no auxiliary classifiers, and the harness's own normalisation."""
+INCEPTIONS = ("googlenet", "inception_v3")
 TORCHVISION_URL = "https://download.pytorch.org/models/"
 
 
@@ -85,8 +86,6 @@ class InceptionV3(_Torchvision):
 class AnyTorchvision:
     """`torchvision:NAME`: any classification network of torchvision with its default ImageNet weights."""
 
-    mean = IMAGENET_MEAN
-    std = IMAGENET_STD
     mode = "frozen"
 
     def __init__(self, name: str) -> None:
@@ -97,7 +96,11 @@ class AnyTorchvision:
             raise UnknownNameError("torchvision model", name, list_models(module=models))
         self.name = name
         self._weights = get_model_weights(name).DEFAULT
-        self.size = int(self._weights.transforms().crop_size[0])
+        transforms = self._weights.transforms()
+        self.size = int(transforms.crop_size[0])
+        inception = name in INCEPTIONS  # their files were trained on inputs in -1..1
+        self.mean = (0.5,) * 3 if inception else tuple(transforms.mean)
+        self.std = (0.5,) * 3 if inception else tuple(transforms.std)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -116,7 +119,7 @@ class AnyTorchvision:
         return network
 
     def _options(self) -> dict[str, Any]:
-        return WITHOUT_HELPERS if self.name in ("googlenet", "inception_v3") else {}
+        return WITHOUT_HELPERS if self.name in INCEPTIONS else {}
 
 
 class AnyTimm:

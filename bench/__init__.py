@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .plugins import Classifier, Detector, Network
     from .records import CLASSES, Boxes, Cell, CellRecord, Clast, Mask, Photomicrograph, Prediction, Score
     from .report.leaderboard import Leaderboard
+    from .run.external import write_predictions
     from .suite import Suite, load_suite, suite_names
     from .weights import Checkpoint
 
@@ -47,6 +48,7 @@ __all__ = [
     "score_all",
     "score_predictions",
     "suite_names",
+    "write_predictions",
 ]
 
 _HOMES = {
@@ -58,6 +60,7 @@ _HOMES = {
     "records": ("CLASSES", "Boxes", "Cell", "CellRecord", "Clast", "Mask", "Photomicrograph", "Prediction", "Score"),
     "report.leaderboard": ("Leaderboard",),
     "suite": ("Suite", "load_suite", "suite_names"),
+    "run.external": ("write_predictions",),
     "weights": ("Checkpoint",),
 }
 

@@ -31,12 +31,11 @@ def open_session(
     out: Path | None = None,
     device: str = "auto",
     jobs: int | None = None,
-    seed: int | None = None,
     download: bool = True,
 ) -> Session:
     """Plan a run without starting it; see `run_suite` for the arguments."""
     places = Places(store=store or home("runs"), out=out or home("results"), data=data)
-    choice = Choice(detectors=detectors, backbones=backbones, seed=seed, device=device, jobs=jobs)
+    choice = Choice(detectors=detectors, backbones=backbones, device=device, jobs=jobs)
     return Session(_loaded(suite), places, choice, download=download)
 
 
@@ -46,15 +45,14 @@ def run_suite(session: Session, progress: Progress | None = None) -> tuple[Leade
     Args:
         session: from `open_session`: a suite (or its name) with globs of detectors and backbones (or new plugins),
             the folder of the photographs (`data`), the folders of intermediate outcomes (`store`) and results (`out`),
-            `device` (auto, cpu, cuda, cuda:N, mps), the number of worker processes (`jobs`, 0 for this process) and one
-            `seed` in place of the suite's.
+            `device` (auto, cpu, cuda, cuda:N, mps) and the number of worker processes (`jobs`, 0 for this process).
         progress: told of every node; by default a bar or plain lines on stderr.
     """
     from .run.progress import for_stderr  # noqa: PLC0415
 
     summary = session.run(progress or for_stderr(session.store.timings()))
-    records = current_records(session.folder, session.plan.digest)
-    return build(session.suite, session.plan.digest, records), summary
+    records, left_out = current_records(session.folder, session.plan.digest)
+    return build(session.suite, session.plan.digest, records, left_out=left_out), summary
 
 
 def rank_suite(

@@ -12,6 +12,7 @@ import click
 from .errors import ClastbenchError
 
 EXIT_FAILED = 1
+EXIT_USAGE = 2
 PATH = click.Path(path_type=Path)
 
 
@@ -25,6 +26,9 @@ class Commands(click.Group):
         except ClastbenchError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:  # a folder that is not there, a full disk
+            click.echo(f"Error: {error.filename or 'system'}: {error.strerror or error}.", err=True)
+            ctx.exit(EXIT_USAGE)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,6 +43,7 @@ def _places(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--out", type=PATH, help="Results folder. Default: $CLASTBENCH_HOME/results or ./results."),
         click.option("--data", type=PATH, help="Folder of the photographs, for suites that do not ship them."),
         click.option("--limit", type=click.IntRange(min=1), help="At most so many photographs of each role."),
+        click.option("--seed", type=click.IntRange(min=0), help="One seed in place of the suite's."),
     ):
         command = option(command)
     return command
@@ -74,15 +79,14 @@ def list_names(what: str | None) -> None:
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--jobs", type=click.IntRange(min=0), help="Worker processes; 0: this process. Default: by cores.")
-@click.option("--seed", type=click.IntRange(min=0), help="One seed in place of the suite's.")
 @click.option("--store", type=PATH, help="Folder of intermediate outcomes. Default: $CLASTBENCH_HOME/runs or ./runs.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and how long it would take.")
 @_places
-def run(suite: str, limit: int | None, dry_run: bool, **said: Any) -> None:
+def run(suite: str, limit: int | None, seed: int | None, dry_run: bool, **said: Any) -> None:
     """Run every detector × backbone of SUITE (a name, or a path to a .toml file) and print the leaderboard."""
     from .api import open_session, run_suite  # noqa: PLC0415
 
-    session = open_session(_suite(suite, limit), **said, download=not dry_run)
+    session = open_session(_suite(suite, limit, seed), **said, download=not dry_run)
     if dry_run:
         click.echo(_foreseen(session.prospect()), nl=False)
         return
@@ -103,10 +107,10 @@ def _closing(summary: Any) -> str:
     )
 
 
-def _suite(name: str, limit: int | None) -> Any:
+def _suite(name: str, limit: int | None, seed: int | None) -> Any:
     from .suite import load_suite  # noqa: PLC0415
 
-    return load_suite(name, limit=limit)
+    return load_suite(name, limit=limit, seed=seed)
 
 
 def _foreseen(prospect: Any) -> str:
@@ -138,11 +142,11 @@ def _print(board: Any, form: str) -> None:
 @click.option("--metric", default="macro_f1", show_default=True, help="Rank by this metric.")
 @click.option("--format", "form", type=click.Choice(["table", "md", "csv", "json"]), default="table", show_default=True)
 @_places
-def rank(suite: str, limit: int | None, metric: str, form: str, **said: Any) -> None:
+def rank(suite: str, limit: int | None, seed: int | None, metric: str, form: str, **said: Any) -> None:
     """Print the leaderboard of the results that are there."""
     from .api import rank_suite  # noqa: PLC0415
 
-    _print(rank_suite(_suite(suite, limit), metric=metric, **said), form)
+    _print(rank_suite(_suite(suite, limit, seed), metric=metric, **said), form)
 
 
 @main.command()
@@ -150,11 +154,12 @@ def rank(suite: str, limit: int | None, metric: str, form: str, **said: Any) -> 
 @click.argument("predictions", type=PATH)
 @click.option("--name", help="Name on the leaderboard. Default: the file's name.")
 @_places
-def score(suite: str, predictions: Path, limit: int | None, name: str | None, **said: Any) -> None:
+def score(suite: str, predictions: Path, name: str | None, **said: Any) -> None:
     """Score a model that never met the harness: PREDICTIONS is a CSV with the columns id, none, CW, CCW [, fold]."""
     from .api import score_predictions  # noqa: PLC0415
 
-    _print(score_predictions(_suite(suite, limit), predictions, name=name, **said), "table")
+    chosen = _suite(suite, said.pop("limit"), said.pop("seed"))
+    _print(score_predictions(chosen, predictions, name=name, **said), "table")
 
 
 @main.command()
@@ -180,11 +185,11 @@ def _why(problem: str | None) -> str:
 @click.argument("suite")
 @click.option("--store", type=PATH, help="Folder of intermediate outcomes.")
 @_places
-def status(suite: str, limit: int | None, **said: Any) -> None:
+def status(suite: str, limit: int | None, seed: int | None, **said: Any) -> None:
     """Say how many cells of SUITE are up to date, and what running it would make."""
     from .api import open_session  # noqa: PLC0415
 
-    click.echo(_foreseen(open_session(_suite(suite, limit), **said, download=False).prospect()), nl=False)
+    click.echo(_foreseen(open_session(_suite(suite, limit, seed), **said, download=False).prospect()), nl=False)
 
 
 @main.command()
@@ -192,13 +197,11 @@ def status(suite: str, limit: int | None, **said: Any) -> None:
 @click.confirmation_option(prompt="Remove every stored intermediate outcome (results stay)?")
 def clean(store: Path | None) -> None:
     """Empty the store. Results stay; running a suite again makes only what results lack."""
-    import shutil  # noqa: PLC0415
-
     from .api import home  # noqa: PLC0415
+    from .run.store import Store  # noqa: PLC0415
 
     folder = store or home("runs")
-    for part in ("nodes", "tmp", "failures"):
-        shutil.rmtree(folder / part, ignore_errors=True)
+    Store(folder).clear()
     click.echo(f"Emptied {folder}", err=True)
 
 
@@ -263,8 +266,9 @@ def export(suite: str, target: Path, limit: int | None) -> None:
     chosen = load_suite(suite)
     if not isinstance(chosen.data, GeneratedData):
         raise UsageError(f"{suite}: only generated photographs are exported; the others are yours already.")
-    export_coco(_photographs(suite, None, limit), target)
-    write_split(chosen.folds, target / "split.csv")
+    photographs = _photographs(suite, None, limit)
+    export_coco(photographs, target)
+    write_split(chosen.folds.only({photo.id for photo in photographs}), target / "split.csv")
     click.echo(f"Exported to {target}", err=True)
 
 

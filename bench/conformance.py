@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from .data.crops import Crops, to_float
 from .errors import UnknownNameError
 from .plugins import BACKBONES, DETECTORS, Plugin, input_size, is_network
 from .records import CLASSES, Photomicrograph
+from .run.seeing import blinded
 from .synth import Recipe, render_photograph
 
 TOLERANCE = 1e-4
@@ -79,6 +80,7 @@ def _run(checks: Iterator[Check]) -> list[Finding]:
 
 FATAL = frozenset(
     {
+        "keeps the contract's attributes",
         "states its input size",
         "builds",
         "fits and loads",
@@ -186,9 +188,7 @@ def _classifier_checks(plugin: Plugin) -> Iterator[Check]:
 
         def reloads() -> None:
             before = plugin.made.predict(images.copy())
-            again = plugins.load.__wrapped__(
-                BACKBONES, plugin.spec
-            ).made  # past the cache: an object that learned nothing
+            again = plugins.load(BACKBONES, plugin.spec).made
             again.load(out, device="cpu")
             _close(again.predict(images.copy()), before, "a reloaded model predicts something else")
 
@@ -251,10 +251,12 @@ def _gradients(network: Any, crops: Crops) -> None:
 
 def _detector_checks(plugin: Plugin) -> Iterator[Check]:
     photographs = _photographs()
-    shown = photographs if plugin.made.uses_truth else [replace(photo, clasts=()) for photo in photographs]
 
-    def view() -> None:
-        _must(plugin.made.view in ("image", "crop"), f"view is {plugin.made.view!r}; expected 'image' or 'crop'")
+    def contract() -> None:
+        plugins.check_detector(plugin.made)
+
+    yield "keeps the contract's attributes", contract
+    shown = photographs if plugin.made.uses_truth else blinded(photographs)
 
     def answers() -> None:
         found = plugin.made.detect(shown)
@@ -267,6 +269,11 @@ def _detector_checks(plugin: Plugin) -> Iterator[Check]:
             _must(bool(((boxes.score >= 0) & (boxes.score <= 1)).all()), "scores are not in 0..1")
             _must(bool((boxes.xyxy[:, 2:] > boxes.xyxy[:, :2]).all()), "boxes without area")
 
+    def full_frame() -> None:
+        for photo, boxes in zip(shown, plugin.made.detect(shown), strict=True):
+            height, width = photo.load().shape[:2]
+            _must(boxes.xyxy.tolist() == [[0, 0, width, height]], "view is 'image', but its box is not the full frame")
+
     def deterministic() -> None:
         one, other = plugin.made.detect(shown), plugin.made.detect(shown[::-1])[::-1]
         same = all(
@@ -274,7 +281,8 @@ def _detector_checks(plugin: Plugin) -> Iterator[Check]:
         )
         _must(same, "a photograph's boxes depend on the order or differ between calls")
 
-    yield "states its view", view
     yield "proposes valid boxes", answers
     yield "is deterministic and independent of the order", deterministic
+    if plugin.made.view == "image":
+        yield "returns the full frame, as its view says", full_frame
     yield "pickles", lambda: _pickles(plugin.made)

@@ -18,7 +18,6 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -47,7 +46,8 @@ class Network(Protocol):
 
     Optional attributes: `mode` (default `scratch`) is used when the reader names none; `cam_layer` names the module
     whose output is the last map in space or the last tokens (default: found by one forward pass); `checkpoint`
-    (a `weights.Checkpoint`) says which file `weights="imagenet"` needs.
+    (a `weights.Checkpoint`) says which file `weights="imagenet"` needs; without it the modes `frozen` and
+    `finetune` are refused.
     """
 
     size: int | tuple[int, int]
@@ -85,9 +85,11 @@ class Classifier(Protocol):
 
 @runtime_checkable
 class Detector(Protocol):
-    """Proposes boxes. `view` says what its backbones are trained on: `image` or `crop`."""
+    """Proposes boxes."""
 
     view: str
+    """What its backbones are trained on: `crop`, or `image` for a detector whose only box is always the full frame.
+    The latter is taken at its word: whole photographs are classified and it is not asked."""
     uses_truth: bool
     """Only such a detector is handed the true clasts (the ceiling); all others see photographs without them."""
 
@@ -98,7 +100,7 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A loaded plugin with all that its cache key covers."""
+    """A new object of a plugin, with all that its cache key covers."""
 
     name: str
     """As readers see it: no folder, no mode."""
@@ -129,9 +131,15 @@ def split_mode(name: str) -> tuple[str, str | None]:
     return plugin, mode
 
 
-@cache
 def load(group: str, spec: str) -> Plugin:
-    """Load one plugin by name, by `name:argument` or by `file.py:Class`."""
+    """Load one plugin by name, by `name:argument` or by `file.py:Class`.
+
+    Every call makes a new object: one that has learned from a fold must never meet another fold.
+
+    Raises:
+        UnknownNameError: nobody registered that name; the message suggests the nearest.
+        PluginError: it cannot be imported or made.
+    """
     path, colon, attribute = spec.rpartition(":")
     try:
         if colon and path.endswith(".py"):
@@ -218,6 +226,16 @@ def input_size(made: Any) -> tuple[int, int]:
             f"{type(made).__name__}.size is {size!r}; expected a positive int or (height, width) in pixels."
         )
     return size
+
+
+def check_detector(made: Any) -> None:
+    """Refuse what is no Detector."""
+    if not callable(getattr(made, "detect", None)):
+        raise PluginError(f"{type(made).__name__} is no Detector (view, uses_truth, detect).")
+    if getattr(made, "view", None) not in ("image", "crop"):
+        raise PluginError(f"{type(made).__name__}.view is {getattr(made, 'view', None)!r}; expected 'image' or 'crop'.")
+    if not isinstance(getattr(made, "uses_truth", None), bool):
+        raise PluginError(f"{type(made).__name__}.uses_truth must be True or False.")
 
 
 def is_network(made: Any) -> bool:

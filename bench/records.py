@@ -19,6 +19,9 @@ Box = tuple[float, float, float, float]
 CLASSES: tuple[str, ...] = ("none", "CW", "CCW")
 """Class names in the order of every logit and probability vector."""
 
+EXTERNAL = "external"
+"""Stands in the detector's place for a model that never met the harness."""
+
 MIRRORED: Mapping[str, str] = {"none": "none", "CW": "CCW", "CCW": "CW"}
 """What a reflection does to a class: shear sense is a pseudoscalar."""
 
@@ -45,7 +48,7 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Clast:
-    """One rigid grain with its tails. `sense` is None when the grain shows none (phi, theta) or nobody could tell."""
+    """One rigid grain with its tails. `sense` is None when it shows none (phi, theta), or when it is not `judged`."""
 
     box_xyxy: Box
     sense: Sense | None
@@ -57,6 +60,11 @@ class Clast:
     """A region that is neither rewarded nor punished (crowds, doubtful grains)."""
     primary: bool = True
     """False for a by-stander that the image-level label does not speak of."""
+    judged: bool = True
+    """False when nobody has said whether it shows a sense, or the experts contradict what was drawn.
+
+    Such a clast is no training example.
+    """
 
 
 @dataclass(frozen=True, slots=True)

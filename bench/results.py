@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,13 @@ def write(record: CellRecord, folder: Path) -> Path:
     return path
 
 
+def forget(cell: Cell, folder: Path) -> None:
+    """Remove the failed record of a cell that goes by another name now; what was scored is never removed."""
+    path = path_of(folder, cell)
+    if path.is_file() and read(path).status == "failed":
+        path.unlink()
+
+
 def read(path: Path) -> CellRecord:
     """Read one record.
 
@@ -54,15 +61,26 @@ def read(path: Path) -> CellRecord:
 
 
 def _record(said: dict[str, Any]) -> CellRecord:
-    scores = tuple(Score(**score) for score in said["scores"])
-    predictions = tuple(
-        Prediction(**{**prediction, "probabilities": tuple(prediction["probabilities"])})
-        for prediction in said["predictions"]
-    )
-    return CellRecord(**{**said, "cell": Cell(**said["cell"]), "scores": scores, "predictions": predictions})
+    scored = {"scores": scores_from(said["scores"]), "predictions": predictions_from(said["predictions"])}
+    return CellRecord(**{**said, **scored, "cell": Cell(**said["cell"])})
+
+
+def scores_from(said: Iterable[dict[str, Any]]) -> tuple[Score, ...]:
+    """Read scores back from JSON."""
+    return tuple(Score(**score) for score in said)
+
+
+def predictions_from(said: Iterable[dict[str, Any]]) -> tuple[Prediction, ...]:
+    """Read predictions back from JSON."""
+    return tuple(Prediction(**{**one, "probabilities": tuple(one["probabilities"])}) for one in said)
 
 
 def read_all(folder: Path) -> Iterator[CellRecord]:
     """Read every record below a suite's results folder, in the order of their paths."""
-    for path in sorted(folder.glob("*/*.json")):
+    for path in paths(folder):
         yield read(path)
+
+
+def paths(folder: Path) -> list[Path]:
+    """List the result files below a suite's results folder, sorted."""
+    return sorted(folder.glob("*/*.json"))

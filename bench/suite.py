@@ -31,7 +31,7 @@ Count = Annotated[int, Field(ge=1), BeforeValidator(_no_truth)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class GeneratedData(_Strict):
@@ -76,8 +76,8 @@ class Training(_Strict):
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Rotate training pictures by up to this angle either way (not for frozen networks)."""
     photometric: Fraction = 0.0
-    """Change brightness and contrast of training pictures by up to this share (not for frozen networks)."""
-    size: tuple[int, int] | None = None
+    """Change contrast by up to this share, and brightness by half of it (not for frozen networks)."""
+    size: tuple[Count, Count] | None = None
     """(height, width) of the input in place of the plugin's own."""
 
 
@@ -125,15 +125,28 @@ class Suite(_Strict):
     crops: CropSettings = CropSettings()
     training: dict[Literal["frozen", "finetune", "scratch"], Training] = {}
     references: tuple[Reference, ...] = ()
+
+    @model_validator(mode="after")
+    def _recipes_fit(self) -> Self:
+        for mode, recipe in self.training.items():
+            idle = {"rotate_deg", "photometric"} if mode == "frozen" else {"hidden"}
+            for name in sorted(idle):
+                if getattr(recipe, name) != Training.model_fields[name].default:
+                    raise ValueError(f"training.{mode}.{name} has no effect; remove it")
+        return self
+
     folder: Path = Field(exclude=True)
     """Where the file lies; paths inside it are relative to this."""
     limit: Count | None = None
     """Set by `--limit`: at most so many photographs of each role. A limited suite is another suite."""
+    seed: int | None = None
+    """Set by `--seed`: takes the place of `seeds`. A suite with another seed is another suite."""
 
     @property
     def shown_name(self) -> str:
         """The name of its results folder."""
-        return f"{self.name}-limit{self.limit}" if self.limit else self.name
+        limited = f"{self.name}-limit{self.limit}" if self.limit else self.name
+        return limited if self.seed is None else f"{limited}-seed{self.seed}"
 
     @cached_property
     def folds(self) -> Split:
@@ -176,7 +189,7 @@ def _shipped() -> Path:
     return Path(str(files("clastbench.suites")))
 
 
-def load_suite(name: str, *, limit: int | None = None) -> Suite:
+def load_suite(name: str, *, limit: int | None = None, seed: int | None = None) -> Suite:
     """Read a suite by name, or from a path that ends in `.toml`.
 
     Raises:
@@ -192,19 +205,25 @@ def load_suite(name: str, *, limit: int | None = None) -> Suite:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: not valid TOML: {error}.") from error
-    for key in {"folder", "limit"} & said.keys():
+    for key in {"folder", "limit", "seed"} & said.keys():
         raise SuiteError(f"{path}: {key} is not said in a suite file; it is set by the command line.")
     try:
-        return TypeAdapter(Suite).validate_python({**said, "folder": path.parent, "limit": limit})
+        return TypeAdapter(Suite).validate_python({**said, **_override(path, limit, seed)})
     except ValidationError as error:
         raise SuiteError(f"{path}: {_first_problem(error)}") from error
     except SuiteError as error:  # a recipe that draws something impossible
         raise SuiteError(f"{path}: {error}") from error
 
 
+def _override(path: Path, limit: int | None, seed: int | None) -> dict[str, Any]:
+    stated = {"folder": path.parent, "limit": limit, "seed": seed}
+    return stated if seed is None else {**stated, "seeds": (seed,)}
+
+
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"]) or "the file"
+    message = first["msg"].removeprefix("Value error, ")
     shown = repr(first.get("input"))
-    value = "" if first["type"] == "missing" else f" (it says {shown[:60]}{'…' if len(shown) > 60 else ''})"
-    return f"{field}: {first['msg']}{value}."
+    value = "" if first["type"] in ("missing", "value_error") else f" (it says {shown:.60})"
+    return f"{field}: {message}{value}."

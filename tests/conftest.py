@@ -116,7 +116,6 @@ epochs = {epochs}
 batch_size = 16
 weight_decay = 0.0
 schedule = "constant"
-hidden = 8
 mirror = true
 rotate_deg = 10.0
 photometric = 0.1
@@ -131,8 +130,6 @@ weight_decay = 0.0
 schedule = "one-cycle"
 hidden = 8
 mirror = true
-rotate_deg = 0.0
-photometric = 0.0
 size = [64, 96]
 """
 

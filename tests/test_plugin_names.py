@@ -134,8 +134,8 @@ def test_relative_path_becomes_one_that_other_processes_can_load(file, monkeypat
 
 
 def test_edited_file_has_another_identity(file):
-    before = load.__wrapped__(BACKBONES, f"{file(GOOD)}:Model").identity
-    after = load.__wrapped__(BACKBONES, f"{file(GOOD + '# tuned')}:Model").identity
+    before = load(BACKBONES, f"{file(GOOD)}:Model").identity
+    after = load(BACKBONES, f"{file(GOOD + '# tuned')}:Model").identity
     assert before["name"] == after["name"]
     assert before["source"] != after["source"]
 

@@ -1,13 +1,15 @@
 """The AGU 2021 photographs: labels, outlines and hashes from the shipped manifest, pixels from the reader's own copy.
 
 The photographs carry no licence and are not shipped. Everything but the pixels works without them, so that a run can be
-planned. Three labels of the source are not taken over:
+planned. Three labels of the source are not taken over, and three clasts are left unjudged:
 
 - `with/20.jpg` and `with/98.jpg` show the same clast and are filed under opposite senses: the truth is left open
   (None), a clast is present.
 - `without/98.jpg` is filed as clast-free but visibly holds a big porphyroclast whose sense nobody has judged: the truth
   is left open, a clast is present, and, as nobody has drawn it either, the whole picture is an ignore region, so that a
   detector is neither rewarded nor punished there.
+- `with/27.jpg`, `with/36.jpg` and `with/66.jpg`: the primary clast was drawn with the sense opposite to the expert
+  label, which speaks of that very clast. The truth is the expert's, the clast is not judged.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import DataError
-from ..records import CLASSES, Clast, Photomicrograph
+from ..records import CLASSES, MIRRORED, Clast, Photomicrograph
 from .coco import Pixels, assemble
 from .coco_schema import read_document
 from .pictures import PictureFile, sha256_of
@@ -130,12 +132,18 @@ def _labelled(photo: Photomicrograph, row: dict[str, str]) -> Photomicrograph:
     """Let the expert label of labels.csv decide, except where it contradicts itself or the picture."""
     doubtful = photo.id in DISPUTED | MISFILED
     truth = None if doubtful else row["sense"]
-    whole = Clast((0.0, 0.0, float(row["width"]), float(row["height"])), sense=None, ignore=True, primary=False)
+    whole = Clast((0.0, 0.0, float(row["width"]), float(row["height"])), None, ignore=True, primary=False, judged=False)
+    clasts = tuple(replace(clast, judged=False) if _contradicts(clast, truth) else clast for clast in photo.clasts)
     return replace(
         photo,
         truth=truth,
         present=doubtful or truth != "none",
         group=row["group"],
-        clasts=(*photo.clasts, whole) if photo.id in MISFILED else photo.clasts,
+        clasts=(*clasts, whole) if photo.id in MISFILED else clasts,
         attributes={**photo.attributes, **({"note": row["note"]} if row["note"] else {})},
     )
+
+
+def _contradicts(clast: Clast, truth: str | None) -> bool:
+    """Whether a clast that the expert label speaks of was drawn with the sense opposite to it."""
+    return clast.primary and not clast.ignore and clast.sense is not None and truth == MIRRORED[clast.sense]

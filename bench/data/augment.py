@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..records import MIRRORED, Clast, Photomicrograph, Sense
 from . import masks
+from .letterbox import PAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def flip_vertical(image: NDArray[np.uint8], label: str) -> tuple[NDArray[np.uint
     return np.ascontiguousarray(image[::-1]), MIRRORED[label]
 
 
-def rotate(image: NDArray[np.uint8], degrees: float, pad: int = 128) -> NDArray[np.uint8]:
+def rotate(image: NDArray[np.uint8], degrees: float, pad: int = PAD) -> NDArray[np.uint8]:
     """Return `uint8[H, W, 3]` turned counter-clockwise about its centre, same size; the class stays what it was.
 
     Corners that turn out of the frame are lost, those that come in hold the grey value `pad`.

@@ -1,9 +1,14 @@
 """COCO annotation files as photomicrographs.
 
-Beside COCO's own fields we read, on an annotation, `sense` (CW, CCW, none or null), `kind`, `primary`, `ignore`, `core`
-and `tails` (polygons or run lengths); on an image, `sense` (the truth), `present`, `group`, `sha256`, `light`,
-`foliation_deg`, `um_per_px`, `name` (the id, where it is not the file name), `note`, `artefacts`, `attributes`.
+Beside COCO's own fields we read, on an annotation, `sense` (CW, CCW, none or null), `judged`, `kind`, `primary`,
+`ignore`, `core` and `tails` (polygons or run lengths); on an image, `sense` (the truth), `present`, `group`, `sha256`,
+`file_sha256`, `light`, `foliation_deg`, `um_per_px`, `name` (the id, where it is not the file name), `note`,
+`artefacts`, `attributes`.
 Where an annotation has no `sense`, its category is read as one: CW, CCW, none, or clast for "not told".
+
+`sense` none says that the clast was looked at and shows none. Null says so too where the category is none or the kind,
+phi or theta, shows none by its shape; elsewhere it means that nobody could tell. A clast of which nobody could tell, or
+that the file does not tell, is not judged, unless `judged` says otherwise; it leaves the truth of its image open.
 """
 
 from __future__ import annotations
@@ -19,24 +24,28 @@ from ..errors import DataError
 from ..records import Box, Clast, Mask, Photomicrograph, Sense
 from . import masks
 from .coco_schema import CocoAnnotation, CocoCategory, CocoFile, CocoImage, Key, read_document
-from .names import class_of, truth_of
+from .names import class_of, class_told, truth_of
 from .paths import inside
 from .pictures import PictureFile, sha256_of
 from .problems import Problem, Scan
 
 Pixels = Callable[[], NDArray[np.uint8]]
 
+_SENSELESS = frozenset({"phi", "theta"})
+"""Kinds whose tails are symmetric: they show no sense, whoever looks."""
+
 
 def read_coco(annotations: Path, images: Path | None = None) -> tuple[Photomicrograph, ...]:
     """Read a COCO file; pictures lie under `images`, by default the file's own folder or `images` beside it.
 
-    Raises DataError with the first problem. Boxes are kept to a millionth of a pixel.
+    Every picture is hashed. Raises DataError with the first problem, such as a picture whose bytes are not those of
+    its stated `file_sha256` (without it, `sha256`). Boxes are kept to a millionth of a pixel.
     """
     return scan_coco(annotations, images).accepted()
 
 
-def scan_coco(annotations: Path, images: Path | None = None, *, verify: bool = False) -> Scan:
-    """Read what is sound and list what is not; with `verify`, compare every file with its stated sha256."""
+def scan_coco(annotations: Path, images: Path | None = None) -> Scan:
+    """Read what is sound and list what is not, pictures with other bytes than stated among it."""
     document = read_document(annotations)
     folder = images or _picture_folder(annotations, document)
     problems: list[Problem] = []
@@ -45,7 +54,7 @@ def scan_coco(annotations: Path, images: Path | None = None, *, verify: bool = F
     for key, (where, image) in document.images.items():
         try:
             path = inside(folder, image.file_name)
-            digests[key] = _digest(path, image, verify=verify)
+            digests[key] = _digest(path, image)
             pixels[key] = PictureFile(path)
         except DataError as error:
             problems.append(Problem(str(annotations), f"{where}.file_name", str(error)))
@@ -55,13 +64,12 @@ def scan_coco(annotations: Path, images: Path | None = None, *, verify: bool = F
 def assemble(
     document: CocoFile, file: str, pixels: dict[Key, Pixels], digests: dict[Key, str], problems: list[Problem]
 ) -> Scan:
-    """Build the photographs of a checked document from where their pixels and digests come from."""
-    clasts: dict[Key, list[tuple[Clast, str]]] = {key: [] for key in document.images}
+    """Build the photographs of a checked document from where their pixels and digests come from; no file is hashed."""
+    clasts: dict[Key, list[Clast]] = {key: [] for key in document.images}
     for where, annotation in document.annotations:
         image = document.images[annotation.image_id][1]
         try:
-            clast = _clast(annotation, document.categories[annotation.category_id], image)
-            clasts[image.id].append(clast)
+            clasts[image.id].append(_clast(annotation, document.categories[annotation.category_id], image))
         except DataError as error:
             problems.append(Problem(file, where, str(error)))
     photographs = tuple(
@@ -82,20 +90,17 @@ def _picture_folder(annotations: Path, document: CocoFile) -> Path:
         return here
 
 
-def _digest(path: Path, image: CocoImage, *, verify: bool) -> str:
+def _digest(path: Path, image: CocoImage) -> str:
     if not path.is_file():
         raise DataError(f"there is no picture {path}.")
-    expected = image.file_sha256 or image.sha256
-    if expected is None or verify:
-        actual = sha256_of(path)
-        if expected not in (None, actual):
-            raise DataError(f"{path} is not the expected picture: its sha256 is {actual}, expected {expected!r:.80}.")
-        return image.sha256 or actual
-    return image.sha256 or expected
+    actual, expected = sha256_of(path), image.file_sha256 or image.sha256
+    if expected not in (None, actual):
+        raise DataError(f"{path} is not the expected picture: its sha256 is {actual}, expected {expected!r:.80}.")
+    return image.sha256 or actual
 
 
-def _photograph(image: CocoImage, clasts: list[tuple[Clast, str]], pixels: Pixels, digest: str) -> Photomicrograph:
-    truth, present = truth_of([label for clast, label in clasts if clast.primary and not clast.ignore])
+def _photograph(image: CocoImage, clasts: list[Clast], pixels: Pixels, digest: str) -> Photomicrograph:
+    truth, present = truth_of([class_told(clast) for clast in clasts if clast.primary and not clast.ignore])
     if "sense" in image.model_fields_set:
         truth, present = image.sense, image.sense in ("CW", "CCW") or (image.sense is None and present)
     return Photomicrograph(
@@ -105,7 +110,7 @@ def _photograph(image: CocoImage, clasts: list[tuple[Clast, str]], pixels: Pixel
         truth=truth,
         present=present if image.present is None else image.present,
         group=image.group or image.identity,
-        clasts=tuple(clast for clast, _ in clasts),
+        clasts=tuple(clasts),
         light=image.light,
         foliation_deg=image.foliation_deg,
         um_per_px=image.um_per_px,
@@ -119,11 +124,10 @@ def _attributes(image: CocoImage) -> dict[str, str]:
     return {**{name: text for name, text in noted.items() if text}, **image.attributes, **size}
 
 
-def _clast(annotation: CocoAnnotation, category: CocoCategory, image: CocoImage) -> tuple[Clast, str]:
-    """Return the clast with its class: CW, CCW, none, or clast when the file does not tell."""
-    label = annotation.sense or "none" if "sense" in annotation.model_fields_set else class_of(category.name) or "clast"
+def _clast(annotation: CocoAnnotation, category: CocoCategory, image: CocoImage) -> Clast:
+    label = _told(annotation, category)
     parts = {name: mask for name in ("core", "tails") if (mask := _mask(getattr(annotation, name), image)) is not None}
-    clast = Clast(
+    return Clast(
         box_xyxy=_box(annotation),
         sense=cast("Sense", label) if label in ("CW", "CCW") else None,
         kind=annotation.kind,
@@ -131,8 +135,16 @@ def _clast(annotation: CocoAnnotation, category: CocoCategory, image: CocoImage)
         parts=parts,
         ignore=annotation.ignored,
         primary=not annotation.ignored if annotation.primary is None else annotation.primary,
+        judged=label != "clast" if annotation.judged is None else annotation.judged,
     )
-    return clast, label
+
+
+def _told(annotation: CocoAnnotation, category: CocoCategory) -> str:
+    """Return CW, CCW, none, or clast when nobody could tell or the file does not."""
+    named = class_of(category.name) or "clast"
+    if "sense" not in annotation.model_fields_set:
+        return named
+    return annotation.sense or ("none" if named == "none" or annotation.kind in _SENSELESS else "clast")
 
 
 def _box(annotation: CocoAnnotation) -> Box:

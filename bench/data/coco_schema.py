@@ -52,7 +52,7 @@ class CocoImage(_Entry):
 
 
 class CocoAnnotation(_Entry):
-    """One of `annotations`; `kind`, `sense`, `primary`, `core`, `tails` and `ignore` are ours."""
+    """One of `annotations`; `kind`, `sense`, `judged`, `primary`, `core`, `tails`, `ignore` are ours."""
 
     id: Key | None = None
     image_id: Key
@@ -65,6 +65,7 @@ class CocoAnnotation(_Entry):
     ignore: Literal[0, 1] = 0
     kind: Text | None = None
     sense: Literal["CW", "CCW", "none"] | None = None
+    judged: Annotated[bool, Field(strict=True)] | None = None
     primary: Annotated[bool, Field(strict=True)] | None = None
 
     @property

@@ -14,7 +14,10 @@ from PIL import Image
 
 from ..errors import DataError
 from ..records import CLASSES, Clast, Mask, Photomicrograph
+from .names import class_told
 from .pictures import sha256_of
+
+_CATEGORIES = (*CLASSES, "clast")
 
 
 def export_coco(photographs: Sequence[Photomicrograph], folder: Path) -> Path:
@@ -30,7 +33,7 @@ def export_coco(photographs: Sequence[Photomicrograph], folder: Path) -> Path:
     clasts = [(number, clast) for number, photo in enumerate(photographs, 1) for clast in photo.clasts]
     document = {
         "info": {"description": "Exported by clastbench", "coordinates": "pixels, origin top left"},
-        "categories": [{"id": index, "name": name} for index, name in enumerate(CLASSES)],
+        "categories": [{"id": index, "name": name} for index, name in enumerate(_CATEGORIES)],
         "images": images,
         "annotations": [_annotation(index, number, clast) for index, (number, clast) in enumerate(clasts, 1)],
     }
@@ -66,12 +69,13 @@ def _annotation(index: int, image: int, clast: Clast) -> dict[str, object]:
     return {
         "id": index,
         "image_id": image,
-        "category_id": CLASSES.index(clast.sense or "none"),
+        "category_id": _CATEGORIES.index(class_told(clast)),
         "bbox": [x0, y0, x1 - x0, y1 - y0],
         "area": float(clast.mask.array().sum()) if clast.mask else (x1 - x0) * (y1 - y0),
         "iscrowd": int(clast.ignore),
         "ignore": int(clast.ignore),
         "sense": clast.sense,
+        "judged": clast.judged,
         "kind": clast.kind,
         "primary": clast.primary,
         **{name: _segmentation(mask) for name, mask in shapes.items() if mask is not None},

@@ -16,6 +16,8 @@ from PIL import Image
 from ..errors import DataError
 from ..records import Box
 
+PAD = 128
+"""The grey beside a crop: constant, never the picture's own border, which would paint clasts of the opposite sense."""
 _FARTHEST = 4
 """A crop may be this many times as wide or high as the photograph; a larger one is a mistake of the caller's."""
 
@@ -72,7 +74,7 @@ class Letterbox:
 
 
 def letterbox(
-    image: NDArray[np.uint8], size: tuple[int, int], box: Box | None = None, pad: int = 128
+    image: NDArray[np.uint8], size: tuple[int, int], box: Box | None = None, pad: int = PAD
 ) -> tuple[NDArray[np.uint8], Letterbox]:
     """Return `box` of a photograph `uint8[H, W, 3]` on a canvas of `size` (height, width), and the way back.
 
@@ -101,7 +103,8 @@ def _resized(region: NDArray[np.uint8], size: tuple[int, int], source: Box) -> N
     """
     channels = [Image.fromarray(region[:, :, channel].astype(np.float32)) for channel in range(3)]
     resized = [np.asarray(channel.resize(size, Image.Resampling.BICUBIC, box=source)) for channel in channels]
-    return np.clip(np.rint(np.stack(resized, axis=-1)), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(np.rint(np.stack(resized, axis=-1)), 0, 255).astype(np.uint8)
+    return levels
 
 
 def _place(image: NDArray[np.uint8], size: tuple[int, int], box: Box | None) -> Letterbox:

@@ -86,7 +86,7 @@ def _canonical(photo: Photomicrograph) -> list[object]:
 def _canonical_clast(clast: Clast) -> list[object]:
     box = [round(float(value), 6) for value in clast.box_xyxy]
     shapes = [_canonical_mask(clast.mask), {name: _canonical_mask(part) for name, part in clast.parts.items()}]
-    return [box, clast.sense, clast.kind, clast.ignore, clast.primary, *shapes]
+    return [box, clast.sense, clast.kind, clast.ignore, clast.primary, clast.judged, *shapes]
 
 
 def _canonical_mask(mask: Mask | None) -> list[object] | None:

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,14 @@ class Split:
     """All folds by name, in the order of the file."""
 
     folds: Mapping[str, Fold]
+
+    def only(self, ids: AbstractSet[str]) -> Split:
+        """Return the split cut down to some photographs."""
+        kept = {
+            name: Fold(name, *(tuple(i for i in role if i in ids) for role in fold.roles().values()))
+            for name, fold in self.folds.items()
+        }
+        return Split(kept)
 
     @property
     def digest(self) -> str:

@@ -44,7 +44,7 @@ def validate(path: Path) -> list[Problem]:
 def _scan(path: Path) -> Scan:
     chosen = detect_format(path)
     if chosen == "coco":
-        return scan_coco(index_of(path, chosen), verify=True)
+        return scan_coco(index_of(path, chosen))
     if chosen == "yolo":
         return scan_yolo(index_of(path, chosen))
     if chosen == "folders":

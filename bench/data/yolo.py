@@ -1,7 +1,8 @@
 """YOLO data sets (a data.yaml, pictures, one label file a picture) as photomicrographs.
 
-Names are CW, CCW, none, or clast when the sense is not told. Rows are `class cx cy w h` or `class x1 y1 x2 y2 …`
-(a polygon), as parts of the picture's width and height. No label file means: nothing in the picture.
+Names are CW, CCW, none, or clast when the sense is not told, so that the clast counts as not judged. Rows are
+`class cx cy w h` or `class x1 y1 x2 y2 …` (a polygon), as parts of the picture's width and height. No label file means:
+nothing in the picture.
 """
 
 from __future__ import annotations
@@ -129,6 +130,7 @@ def _clast(row: list[str], classes: Mapping[int, str], height: int, width: int) 
         box_xyxy=(round(x0 * width, 6), round(y0 * height, 6), round(x1 * width, 6), round(y1 * height, 6)),
         sense=cast("Sense", label) if label in ("CW", "CCW") else None,
         mask=None if ring is None else Mask(height, width, polygons=(ring,)),
+        judged=label != "clast",
     )
     return clast, label
 

@@ -12,7 +12,8 @@ import numpy as np
 from .. import results
 from ..errors import DataError, UnknownNameError
 from ..metrics import Observations, compare_all, confusion_scores, metrics_for, score_all
-from ..records import CLASSES, CellRecord, Score
+from ..records import CLASSES, EXTERNAL, CellRecord, Score
+from ..run.scoring import observe
 from ..suite import Reference, Suite
 
 HEADLINE = "macro_f1"
@@ -28,15 +29,15 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One system. `rank` is 1 + the number of systems significantly better; None when a cell failed."""
+    """One system. `rank` is 1 + the number of systems significantly better; None when a cell failed or is missing."""
 
     rank: int | None
     detector: str
     backbone: str
     scores: Mapping[str, Score]
-    fit_s: float
-    """Seconds of all its trainings."""
-    ms_per_image: float
+    fit_s: float | None
+    """Seconds of all its trainings; None where the harness measured none."""
+    ms_per_image: float | None
     n_images: int
     n_cells: int
     n_failed: int
@@ -69,11 +70,24 @@ class Leaderboard:
     metric: str
     rows: tuple[Row, ...]
     references: tuple[ReferenceRow, ...]
+    left_out: tuple[str, ...] = ()
+    """Result files that are there and not ranked, with the reason."""
 
 
-def current_records(folder: Path, digest: str) -> list[CellRecord]:
-    """Read those results of a suite that belong to its present version."""
-    return [record for record in results.read_all(folder) if record.suite_digest == digest]
+def current_records(folder: Path, digest: str) -> tuple[list[CellRecord], tuple[str, ...]]:
+    """Read the results that belong to the present version of a suite; of the others, say why they are left out."""
+    records, left_out = [], []
+    for path in results.paths(folder):
+        try:
+            record = results.read(path)
+        except DataError as error:
+            left_out.append(str(error))
+            continue
+        if record.suite_digest == digest:
+            records.append(record)
+        else:
+            left_out.append(f"{path}: of another version of the suite.")
+    return records, tuple(left_out)
 
 
 def read_records(folder: Path, digest: str) -> list[CellRecord]:
@@ -95,7 +109,13 @@ def read_records(folder: Path, digest: str) -> list[CellRecord]:
     return records
 
 
-def build(suite: Suite, digest: str, records: Iterable[CellRecord], metric: str = HEADLINE) -> Leaderboard:
+def build(
+    suite: Suite,
+    digest: str,
+    records: Iterable[CellRecord],
+    metric: str = HEADLINE,
+    left_out: tuple[str, ...] = (),
+) -> Leaderboard:
     """Rank the systems of one suite; best first, failed ones last.
 
     Raises:
@@ -105,7 +125,7 @@ def build(suite: Suite, digest: str, records: Iterable[CellRecord], metric: str 
     for record in records:
         by_system[record.cell.detector, record.cell.backbone].append(record)
     observed = {pair: _observations(cells) for pair, cells in by_system.items()}
-    whole = {pair: seen for pair, seen in observed.items() if all(cell.status == "ok" for cell in by_system[pair])}
+    whole = {pair: seen for pair, seen in observed.items() if _complete(by_system[pair], suite)}
     ranks = _ranks(whole, metric)
     rows = [_row(pair, by_system[pair], observed[pair], ranks.get(pair)) for pair in by_system]
     return Leaderboard(
@@ -115,19 +135,22 @@ def build(suite: Suite, digest: str, records: Iterable[CellRecord], metric: str 
         metric=metric,
         rows=tuple(sorted(rows, key=lambda row: _order(row, metric))),
         references=tuple(_reference(reference) for reference in suite.references),
+        left_out=left_out,
     )
+
+
+def _complete(cells: Sequence[CellRecord], suite: Suite) -> bool:
+    """True when every fold (and, for systems that the harness ran, every seed) is there and scored."""
+    if any(cell.status == "failed" for cell in cells):
+        return False
+    scored = {(cell.cell.seed, cell.cell.fold) for cell in cells}
+    seeds = {0} if cells[0].cell.detector == EXTERNAL else set(suite.seeds)
+    return scored >= {(seed, fold) for seed in seeds for fold in suite.folds.folds}
 
 
 def _observations(cells: Sequence[CellRecord]) -> Observations:
     """Every prediction of every fold and seed is one observation."""
-    said = [prediction for cell in cells for prediction in cell.predictions]
-    return Observations(
-        image_id=tuple(p.image_id for p in said),
-        group=tuple(p.group for p in said),
-        truth=np.asarray([-1 if p.truth is None else CLASSES.index(p.truth) for p in said], np.int8),
-        present=np.asarray([p.present for p in said], bool),
-        probabilities=np.asarray([p.probabilities for p in said], np.float64).reshape(-1, len(CLASSES)),
-    )
+    return observe([prediction for cell in cells for prediction in cell.predictions])
 
 
 def _ranks(observed: Mapping[tuple[str, str], Observations], metric: str) -> dict[tuple[str, str], int]:
@@ -144,14 +167,15 @@ def _ranks(observed: Mapping[tuple[str, str], Observations], metric: str) -> dic
 def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations, rank: int | None) -> Row:
     bad = [cell for cell in cells if cell.status == "failed"]
     scores = _scores(cells, seen)
+    training = [cell.timings["fit_s"] for cell in cells if "fit_s" in cell.timings]
     inference = [cell.timings["ms_per_image"] for cell in cells if "ms_per_image" in cell.timings]
     return Row(
         rank=rank,
         detector=pair[0],
         backbone=pair[1],
         scores={score.metric: score for score in scores},
-        fit_s=sum(cell.timings.get("fit_s", 0.0) for cell in cells),
-        ms_per_image=sum(inference) / len(inference) if inference else 0.0,
+        fit_s=sum(training) if training else None,
+        ms_per_image=sum(inference) / len(inference) if inference else None,
         n_images=len(set(seen.image_id)),
         n_cells=len(cells),
         n_failed=len(bad),

@@ -47,8 +47,8 @@ def _cells(row: Row, names: list[str]) -> list[str]:
         "–" if row.rank is None else str(row.rank),
         row.system,
         *shown,
-        f"{row.fit_s:.1f}",
-        f"{row.ms_per_image:.1f}",
+        "–" if row.fit_s is None else f"{row.fit_s:.1f}",
+        "–" if row.ms_per_image is None else f"{row.ms_per_image:.1f}",
         str(row.n_images),
     ]
 
@@ -66,11 +66,18 @@ def _matrix(board: Leaderboard) -> tuple[list[str], list[list[str]], list[list[s
 
 
 def _failures(board: Leaderboard) -> list[str]:
-    return [
-        f"{row.system}: {row.n_failed} of {row.n_cells} cells failed: {row.reason}"
+    """What a reader must know beside the rows."""
+    failed = [
+        f"FAILED {row.system}: {row.n_failed} of {row.n_cells} cells failed: {row.reason}"
         for row in board.rows
         if row.n_failed
     ]
+    partial = [
+        f"NOT RANKED {row.system}: some folds or seeds are missing."
+        for row in board.rows
+        if row.rank is None and not row.n_failed and row.n_images
+    ]
+    return [*failed, *partial, *(f"LEFT OUT {reason}" for reason in board.left_out)]
 
 
 def _title(board: Leaderboard) -> str:
@@ -107,7 +114,7 @@ def terminal(board: Leaderboard) -> str:
     console.print(table)
     lines = [out.getvalue().rstrip()]
     lines += [f"Lower block: {NOT_RUN} ({board.references[0].source})."] if references else []
-    return "\n".join([*lines, *NOTE, *(f"FAILED {text}" for text in _failures(board))]) + "\n"
+    return "\n".join([*lines, *NOTE, *_failures(board)]) + "\n"
 
 
 _TITLES = {
@@ -124,7 +131,7 @@ def markdown(board: Leaderboard) -> str:
     lines = [f"**{_title(board)}**", "", _md(header), _md(["---:" if name != "system" else "---" for name in header])]
     lines += [_md(cells) for cells in rows]
     lines += [_md([cells[0], f"{cells[1]} ({NOT_RUN})", *cells[2:]]) for cells in references]
-    return "\n".join([*lines, "", *NOTE, *(f"- FAILED {text}" for text in _failures(board))]) + "\n"
+    return "\n".join([*lines, "", *NOTE, *(f"- {text}" for text in _failures(board))]) + "\n"
 
 
 def _md(cells: list[str]) -> str:

@@ -10,9 +10,11 @@ import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from ..errors import UsageError
 from .graph import Node
 from .store import Store
 
@@ -41,8 +43,15 @@ def _work(node: Node, root: Path, threads: int) -> tuple[float, str | None]:
         import torch  # noqa: PLC0415
 
         torch.set_num_threads(threads)  # the number of threads is part of a fit's key, whoever makes it
-    outcome = execute(node, Store(root))
+        torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    outcome = execute(node, _store(root))
     return outcome.seconds, outcome.error
+
+
+@cache
+def _store(root: Path) -> Store:
+    """One store a process: it remembers which nodes it has verified."""
+    return Store(root)
 
 
 class InProcess:
@@ -70,6 +79,10 @@ class Workers:
     """
 
     def __init__(self, jobs: int, threads: int) -> None:
+        if multiprocessing.parent_process() is not None:
+            raise UsageError(
+                "A run was started while a worker was importing your script; put it under `if __name__ == '__main__':`."
+            )
         self.slots = jobs
         self._threads = threads
         self._idle = [self._new() for _ in range(jobs)]
@@ -110,6 +123,7 @@ def _prepare(threads: int, parent: int) -> None:
     """Set up a worker before any numerical library is imported."""
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 

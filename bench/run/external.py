@@ -18,7 +18,7 @@ from pathlib import Path
 from .. import results
 from ..errors import DataError
 from ..metrics import score_all
-from ..records import CLASSES, Cell, CellRecord, Photomicrograph, Prediction
+from ..records import CLASSES, EXTERNAL, Cell, CellRecord, Photomicrograph, Prediction
 from ..results import SCHEMA
 from ..suite import Suite, sha256_of_json
 from ..synth import draw_scene
@@ -26,7 +26,6 @@ from .inputs import Files, Generated, Source
 from .record import environment
 from .scoring import observe
 
-DETECTOR = "external"
 TOLERANCE = 1e-3
 """How far from 1 the probabilities of a photograph may sum up; they are divided by their sum."""
 ROUNDING = 1e-9
@@ -55,7 +54,7 @@ def score_file(suite: Suite, source: Source, path: Path, name: str, folder: Path
                 f"{path}: no prediction for {lacking[0]!r} in fold {fold_name!r} ({len(lacking)} are missing)."
             )
         predictions = tuple(Prediction(i, *truth[i], rows[i]) for i in sorted(fold.test))
-        record = _record(suite, digest, Cell(DETECTOR, name, 0, fold_name), predictions, path)
+        record = _record(suite, digest, Cell(EXTERNAL, name, 0, fold_name), predictions, path)
         made.append(record)
     for record in made:
         results.write(record, folder)
@@ -95,7 +94,7 @@ def _record(suite: Suite, digest: str, cell: Cell, predictions: tuple[Prediction
         status="ok",
         reason=None,
         plugins={
-            "detector": {"name": DETECTOR},
+            "detector": {"name": EXTERNAL},
             "backbone": {"name": cell.backbone, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
         },
         scores=score_all(observe(predictions)),
@@ -125,6 +124,8 @@ def read_predictions(path: Path) -> dict[str, dict[str, tuple[float, ...]]]:
         )
     said: dict[str, dict[str, tuple[float, ...]]] = {}
     for line, row in rows:
+        if not row["id"]:
+            raise DataError(f"{path}, line {line}: id is empty; expected the id of a photograph.")
         by_id = said.setdefault(row.get("fold") or "", {})
         if row["id"] in by_id:
             raise DataError(f"{path}, line {line}: {row['id']!r} comes twice in fold {row.get('fold') or '(none)'!r}.")

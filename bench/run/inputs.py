@@ -160,23 +160,32 @@ def _read(source: str, path: Path | None) -> tuple[Photomicrograph, ...]:
     return read(path, source)
 
 
-def open_photographs(local: Mapping[str, Any], folders: Mapping[str, Path]) -> dict[str, Photomicrograph]:
+def open_photographs(
+    local: Mapping[str, Any], folders: Mapping[str, Path], expected: str
+) -> dict[str, Photomicrograph]:
     """Open, in a worker, the photographs of a source by id.
 
     Args:
         local: what `Source.local` said.
         folders: the finished inputs of the node, by name; those named `pictures/…` are shards.
+        expected: the digest of the source when the run was planned.
+
+    Raises:
+        DataError: the data set was changed since.
     """
     if local:
-        return _opened(local["format"], local["path"])
+        return _opened(local["format"], local["path"], expected)
     shards = [folder for name, folder in folders.items() if name.startswith("pictures/")]
     return {photo.id: photo for shard in shards for photo in read_shard(shard)}
 
 
 @cache
-def _opened(source: str, path: str | None) -> dict[str, Photomicrograph]:
-    """Read a data set once a process: some readers hash every file."""
-    return {photo.id: photo for photo in _read(source, None if path is None else Path(path))}
+def _opened(source: str, path: str | None, expected: str) -> dict[str, Photomicrograph]:
+    """Read a version of a data set once a process: some readers hash every file."""
+    photographs = _read(source, None if path is None else Path(path))
+    if digest(photographs) != expected:
+        raise DataError(f"{path}: the data set was changed while the suite was running; run it again.")
+    return {photo.id: photo for photo in photographs}
 
 
 def render_shard(recipe: Recipe, start: int, stop: int, out: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import plugins
-from ..data.crops import Crops, to_float
+from ..data.crops import Crops
 from ..errors import ClastbenchError, PluginError
 from ..records import CLASSES
 from ..suite import Training
@@ -22,6 +22,14 @@ from .graph import Node
 
 Folders = Mapping[str, Path]
 """Finished inputs of a node, by name."""
+
+
+def _plugin(node: Node) -> plugins.Plugin:
+    """Load the node's backbone anew; refuse code that is not the code the node was planned with."""
+    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
+    if plugin.identity != node.spec["plugin"]:
+        raise PluginError(f"Backbone {plugin.name!r} was changed while the suite was running; run it again.")
+    return plugin
 
 
 def read_samples(folder: Path) -> list[samples.Sample]:
@@ -53,10 +61,13 @@ def _rows(crops_: Crops, ids: list[str], *, labelled: bool) -> NDArray[np.int64]
 
 def features(node: Node, folders: Folders, out: Path) -> None:
     """Run a frozen network once over crops, and over the mirror images of those it may train on."""
+    import torch  # noqa: PLC0415
+
     from ..train.networks import build, features_of  # noqa: PLC0415
 
-    made = plugins.load(plugins.BACKBONES, node.local["backbone"]).made
+    made = _plugin(node).made
     crops_ = read_crops(folders["crops"])
+    torch.manual_seed(0)
     network = build(made, "imagenet", crops_.size, node.local["device"])
     np.save(out / "features.npy", features_of(network, crops_.images))
     rows = _rows(crops_, node.spec["mirror_ids"], labelled=True)
@@ -88,7 +99,7 @@ def fit(node: Node, folders: Folders, out: Path) -> None:
 
 
 def _fit_classifier(work: Fitting) -> None:
-    plugin = plugins.load(plugins.BACKBONES, work.node.local["backbone"])
+    plugin = _plugin(work.node)
     with _blaming(plugin.name, "fit"):
         plugin.made.fit(
             work.crops.take(work.train),
@@ -135,7 +146,7 @@ def _fit_network(work: Fitting) -> None:
     from ..train.whole import fit_network  # noqa: PLC0415
 
     spec = work.node.spec
-    plugin = plugins.load(plugins.BACKBONES, work.node.local["backbone"])
+    plugin = _plugin(work.node)
     torch.manual_seed(spec["seed"])
     weights = "none" if spec["mode"] == "scratch" else "imagenet"
     network = build(plugin.made, weights, work.crops.size, work.node.local["device"])
@@ -183,21 +194,20 @@ def _network_logits(node: Node, folders: Folders, crops_: Crops, rows: NDArray[n
 
     from ..train.networks import build, logits_of  # noqa: PLC0415
 
-    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
-    network = build(plugin.made, "none", crops_.size, "cpu")
-    load_model(network.module, str(folders["fit"] / "model.safetensors"))
-    network.module.to(node.local["device"])
+    plugin = _plugin(node)
+    network = build(plugin.made, "none", crops_.size, node.local["device"])
+    load_model(network.module, str(folders["fit"] / "model.safetensors"), device=node.local["device"])
     return logits_of(network, crops_.images[rows])
 
 
 def _ask(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
+    plugin = _plugin(node)
     with _blaming(plugin.name, "load"):
         plugin.made.load(folders["fit"], device=node.local["device"])
     parts = []
     for start in range(0, len(rows), 256):
         with _blaming(plugin.name, "predict"):
-            parts.append(np.asarray(plugin.made.predict(to_float(crops_.images[rows[start : start + 256]]))))
+            parts.append(np.asarray(plugin.made.predict(crops_.batch(rows[start : start + 256]))))
         _check_logits(plugin.name, parts[-1], len(rows[start : start + 256]))
     return np.concatenate(parts) if parts else np.zeros((0, len(CLASSES)), np.float32)
 

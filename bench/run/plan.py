@@ -9,10 +9,11 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib.metadata import version
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from .. import plugins, weights
-from ..errors import ClastbenchError, PluginError, SuiteError, UsageError
+from ..errors import ClastbenchError, PluginError, SuiteError, UsageError, WeightsNotFoundError
 from ..plugins import BACKBONES, DETECTORS, Plugin, input_size, is_network
 from ..records import Cell
 from ..suite import Suite
@@ -39,7 +40,21 @@ class Backbone:
     @property
     def identity(self) -> dict[str, Any]:
         """Its part of every cache key."""
-        return {"plugin": self.plugin.identity, "mode": self.mode, "weights": self.weights_sha256}
+        said: dict[str, Any] = {"plugin": self.plugin.identity, "mode": self.mode}
+        if self.mode is None:
+            return said
+        made = self.plugin.made
+        return {
+            **said,
+            "weights": self.weights_sha256,
+            "preprocessing": [list(map(float, made.mean)), list(map(float, made.std))],
+            "libraries": {name: _minor(name) for name in ("torch", "torchvision", "timm")},
+        }
+
+
+def _minor(package: str) -> str:
+    """Return the release of a package without its last figure: 2.14."""
+    return ".".join(version(package).split(".")[:2])
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,7 @@ class Plan:
     cells: Mapping[Cell, Node]
     plugins: Mapping[Cell, Mapping[str, Mapping[str, str]]]
     broken: Mapping[Cell, str]
+    device: str
     downloads: tuple[str, ...] = ()
     """Weights files that a run would try to download; only while nothing may be downloaded."""
 
@@ -95,20 +111,36 @@ def enter(name: str, *, download: bool) -> Backbone:
         return Backbone(plugin, None)
     mode = mode or getattr(plugin.made, "mode", "scratch")
     checkpoint = getattr(plugin.made, "checkpoint", None)
-    if mode == "scratch" or checkpoint is None:
+    if mode == "scratch":
         return Backbone(plugin, mode)
+    if checkpoint is None:
+        raise WeightsNotFoundError(
+            f"Backbone {spec!r} states no checkpoint, so @{mode} would start from random weights; enter it as @scratch."
+        )
     path = weights.fetch(checkpoint) if download else weights.find(checkpoint)
     if path is None:
         return Backbone(plugin, mode, absent=checkpoint.files[0])
     return Backbone(plugin, mode, weights.digest(path))
 
 
-def shown(name: str) -> str:
-    """The name a backbone would be shown by, even if it cannot be loaded."""
-    try:
-        return enter(name, download=False).name
-    except ClastbenchError:
-        return name
+def _shown(name: str) -> str:
+    """The name of what could not be entered: as it was given, without its folder; a network's default mode is added."""
+    spec, mode = plugins.split_mode(name)
+    mode = mode or _default_mode(spec)
+    return f"{_file_name(spec)}@{mode}" if mode else _file_name(spec)
+
+
+def _file_name(spec: str) -> str:
+    """Drop the folder from `path/to/file.py:Class`."""
+    path, colon, attribute = spec.rpartition(":")
+    return f"{Path(path).name}:{attribute}" if colon and path.endswith(".py") else spec
+
+
+def _default_mode(spec: str) -> str | None:
+    with contextlib.suppress(ClastbenchError):
+        made = plugins.load(BACKBONES, spec).made
+        return getattr(made, "mode", "scratch") if is_network(made) else None
+    return None
 
 
 def plan(
@@ -125,21 +157,22 @@ def plan(
     _check_split(suite, source)
     layout = _Layout(suite, source, device)
     entered = _enter_all(backbones, download=download)
+    found = _load_detectors(detectors)
     cells: dict[Cell, Node] = {}
     named: dict[Cell, Mapping[str, Mapping[str, str]]] = {}
     broken: dict[Cell, str] = {}
     for name, detector_name, seed, fold in product(backbones, detectors, seeds, suite.folds.folds):
-        detector, backbone = plugins.load(DETECTORS, detector_name), entered[name]
-        if isinstance(backbone, Backbone):
+        detector, backbone = found[detector_name], entered[name]
+        if isinstance(backbone, Backbone) and isinstance(detector, Plugin):
             cell = Cell(detector.name, backbone.name, seed, fold)
             cells[cell] = layout.score(detector, backbone, seed, fold)
             named[cell] = {"detector": detector.identity, "backbone": _said(backbone)}
         else:
-            cell = Cell(detector.name, shown(name), seed, fold)
-            broken[cell] = str(backbone)
-            named[cell] = {"detector": detector.identity, "backbone": {"name": name}}
-    downloads = {found.absent for found in entered.values() if isinstance(found, Backbone) and found.absent}
-    return Plan(suite, suite.digest(source.digest), cells, named, broken, tuple(sorted(downloads)))
+            cell = Cell(_file_name(detector_name), _shown(name), seed, fold)
+            broken[cell] = str(detector if isinstance(detector, ClastbenchError) else backbone)
+            named[cell] = {"detector": {"name": cell.detector}, "backbone": {"name": cell.backbone}}
+    downloads = {entry.absent for entry in entered.values() if isinstance(entry, Backbone) and entry.absent}
+    return Plan(suite, suite.digest(source.digest), cells, named, broken, device, tuple(sorted(downloads)))
 
 
 def _enter_all(names: Sequence[str], *, download: bool) -> dict[str, Backbone | ClastbenchError]:
@@ -156,11 +189,30 @@ def _enter_all(names: Sequence[str], *, download: bool) -> dict[str, Backbone | 
             raise
         except ClastbenchError as error:
             entered[name] = error
-    rows = [found.name for found in entered.values() if isinstance(found, Backbone)]
+    _refuse_twins("backbones", [entry.name for entry in entered.values() if isinstance(entry, Backbone)])
+    return entered
+
+
+def _load_detectors(names: Sequence[str]) -> dict[str, Plugin | ClastbenchError]:
+    """Load every detector, or keep the error that breaks its cells."""
+    found: dict[str, Plugin | ClastbenchError] = {}
+    for name in names:
+        try:
+            plugin = plugins.load(DETECTORS, name)
+            plugins.check_detector(plugin.made)
+            found[name] = plugin
+        except UsageError:
+            raise
+        except ClastbenchError as error:
+            found[name] = error
+    _refuse_twins("detectors", [detector.name for detector in found.values() if isinstance(detector, Plugin)])
+    return found
+
+
+def _refuse_twins(kind: str, rows: Sequence[str]) -> None:
     for row in rows:
         if rows.count(row) > 1:
-            raise UsageError(f"Two backbones are both named {row!r}; enter one, or rename the class or file of one.")
-    return entered
+            raise UsageError(f"Two {kind} are both named {row!r}; enter one, or rename the class or file of one.")
 
 
 def _check_split(suite: Suite, source: Source) -> None:
@@ -175,6 +227,14 @@ def _check_split(suite: Suite, source: Source) -> None:
 def _said(backbone: Backbone) -> dict[str, str]:
     extra = {"mode": backbone.mode, "weights_sha256": backbone.weights_sha256}
     return {**backbone.plugin.identity, **{name: value for name, value in extra.items() if value}}
+
+
+USED_BY: Mapping[str, set[str]] = {
+    "whole": set(),
+    "training": {"context", "jitter", "per_clast", "background"},
+    "detected": {"context"},
+}
+"""Which crop settings each kind of sample depends on."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +303,7 @@ class _Layout:
                 "validation": sorted(chosen.validation),
                 "threads": self.suite.threads,
                 "device": self.device.partition(":")[0],
-                "torch": ".".join(version("torch").split(".")[:2]),
+                "torch": _minor("torch"),
             },
             inputs=inputs,
             label=f"fit {backbone.name} on {view}s, seed {seed}, fold {fold}",
@@ -257,7 +317,7 @@ class _Layout:
         )
         return Node(
             kind="features",
-            spec={**backbone.identity, "mirror_ids": wanted},
+            spec={**backbone.identity, "mirror_ids": wanted, "device": self.device.partition(":")[0]},
             inputs={"crops": crops},
             label=f"features of {backbone.name}, {crops.label}",
             family=f"features {self.suite.shown_name} {crops.spec['samples']} {backbone.name}",
@@ -292,7 +352,7 @@ class _Layout:
             spec={
                 "samples": samples,
                 "size": list(size),
-                "crops": self.suite.crops.model_dump(mode="json"),
+                "crops": self.suite.crops.model_dump(mode="json", include=USED_BY[samples]),
                 "ids": ids,
                 "data": self.source.digest,
             },

@@ -130,8 +130,10 @@ class LiveBar:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]} · {task.description}", markup=False),
-            console=Console(stderr=True),
+            console=Console(file=sys.stderr),  # this stderr, even while a step's output goes elsewhere
             transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._task = self._bar.add_task("", total=None, left="")
 

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..records import Cell, CellRecord, Prediction, Score
-from ..results import SCHEMA
+from ..results import SCHEMA, predictions_from, scores_from
 from .graph import Node, topological
 from .plan import Plan
 from .store import Store
@@ -27,11 +27,8 @@ def finished(plan: Plan, cell: Cell, node: Node, store: Store) -> CellRecord:
         plan,
         cell,
         node.key,
-        scores=tuple(Score(**score) for score in said["scores"]),
-        predictions=tuple(
-            Prediction(**{**prediction, "probabilities": tuple(prediction["probabilities"])})
-            for prediction in said["predictions"]
-        ),
+        scores=scores_from(said["scores"]),
+        predictions=predictions_from(said["predictions"]),
         artefacts=_artefacts(node, store),
         timings=_timings(node, store),
     )
@@ -67,7 +64,7 @@ def _record(
         predictions=predictions,
         artefacts=artefacts or {},
         timings=timings or {},
-        environment=environment(),
+        environment={**environment(), "device": plan.device},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 from ..errors import WorkerDiedError
@@ -87,7 +88,7 @@ def _ready(work: Work, needed: Mapping[str, Node]) -> list[Node]:
 def _outcome(future: Future[tuple[float, str | None]], node: Node, store: Store) -> tuple[float, str | None]:
     try:
         return future.result()
-    except Exception:  # noqa: BLE001 – the pool raises when a worker is killed; the node's own errors come as values
+    except BrokenProcessPool:  # the node's own errors come as values
         error = WorkerDiedError(
             f"{node.label}: the worker process died (out of memory, or killed); run again to retry."
         )

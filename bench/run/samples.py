@@ -35,18 +35,18 @@ def _index(truth: str | None) -> int:
 
 
 def training_boxes(photographs: Iterable[Photomicrograph], settings: CropSettings) -> list[Sample]:
-    """Jittered true boxes and background crops; drawn from the photograph's id, so they are the same in every fold."""
+    """Jittered true boxes and background crops; drawn from the photograph's id, so they are the same in every fold.
+
+    A clast that nobody has judged gives no crop. A photograph with a clast (`present`) that nobody has drawn gives no
+    background: the clast might be in it.
+    """
     samples = []
     for photo in photographs:
         chance = np.random.default_rng(int(hashlib.sha256(photo.id.encode()).hexdigest()[:16], 16))
-        height, width = photo.load().shape[:2]
-        clasts = [clast for clast in photo.clasts if not clast.ignore]
-        for clast in clasts:
-            samples += _of_clast(photo.id, clast, settings, chance)
-        drawn = (_background(photo.clasts, width, height, chance) for _ in range(settings.background))
-        samples += [
-            Sample(photo.id, widen(box, settings.context), CLASSES.index("none")) for box in drawn if box is not None
-        ]
+        for clast in photo.clasts:
+            if clast.judged and not clast.ignore:
+                samples += _of_clast(photo.id, clast, settings, chance)
+        samples += _of_background(photo, settings, chance)
     return samples
 
 
@@ -56,6 +56,23 @@ def _of_clast(image_id: str, clast: Clast, settings: CropSettings, chance: np.ra
         _jittered(clast.box_xyxy, settings.jitter, chance) for _ in range(1, settings.per_clast)
     ]
     return [Sample(image_id, widen(box, settings.context), label) for box in boxes]
+
+
+def _of_background(photo: Photomicrograph, settings: CropSettings, chance: np.random.Generator) -> list[Sample]:
+    if photo.present and not any(clast.primary and not clast.ignore for clast in photo.clasts):
+        return []
+    width, height = _size(photo)
+    boxes = (_background(photo.clasts, width, height, chance) for _ in range(settings.background))
+    return [Sample(photo.id, widen(box, settings.context), CLASSES.index("none")) for box in boxes if box is not None]
+
+
+def _size(photo: Photomicrograph) -> tuple[int, int]:
+    """Return `(width, height)`; the pixels are decoded only where the attributes do not tell."""
+    try:
+        return int(photo.attributes["width"]), int(photo.attributes["height"])
+    except KeyError:
+        height, width = photo.load().shape[:2]
+        return width, height
 
 
 def _jittered(box: Box, share: float, chance: np.random.Generator) -> Box:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,24 +32,41 @@ def pictures(node: Node, folders: Folders, out: Path) -> None:
 
 def photographs_of(node: Node, folders: Folders, ids: list[str]) -> list[Photomicrograph]:
     """Open the photographs of a node, in the order of the ids."""
-    known = inputs.open_photographs(node.local["source"], folders)
+    known = inputs.open_photographs(node.local["source"], folders, node.spec["data"])
     return [known[image_id] for image_id in ids]
 
 
 def detect(node: Node, folders: Folders, out: Path) -> None:
     """Ask a detector for boxes; write `boxes.json`."""
-    detector = plugins.load(plugins.DETECTORS, node.local["detector"]).made
+    plugin = plugins.load(plugins.DETECTORS, node.local["detector"])
+    if plugin.identity != node.spec["plugin"]:
+        raise PluginError(f"Detector {plugin.name!r} was changed while the suite was running; run it again.")
     photographs = photographs_of(node, folders, node.spec["ids"])
-    shown = photographs if detector.uses_truth else [_blind(photo) for photo in photographs]
-    found = detector.detect(shown)
-    if [boxes.image_id for boxes in found] != node.spec["ids"]:
-        raise PluginError(f"Detector {node.spec['plugin']['name']!r} did not return one Boxes a photograph, in order.")
-    said = [{"image_id": boxes.image_id, "xyxy": boxes.xyxy.tolist(), "score": boxes.score.tolist()} for boxes in found]
+    shown = photographs if plugin.made.uses_truth else blinded(photographs)
+    found = plugin.made.detect(shown)
+    if [boxes.image_id for boxes in found] != [photo.id for photo in shown]:
+        raise PluginError(f"Detector {plugin.name!r} did not return one Boxes a photograph, in order.")
+    said = [
+        {"image_id": photo.id, "xyxy": boxes.xyxy.tolist(), "score": boxes.score.tolist()}
+        for photo, boxes in zip(photographs, found, strict=True)
+    ]
     (out / "boxes.json").write_text(json.dumps(said), encoding="utf-8")
 
 
-def _blind(photo: Photomicrograph) -> Photomicrograph:
-    return replace(photo, clasts=(), truth=None, present=False)
+def blinded(photographs: Sequence[Photomicrograph]) -> list[Photomicrograph]:
+    """Strip all that tells the answer: clasts, labels, attributes, and names, since folders are named by class."""
+    return [
+        Photomicrograph(
+            id=f"{number:06d}",
+            pixels=partial(Photomicrograph.load, photo),
+            sha256="",
+            truth=None,
+            present=False,
+            group=f"{number:06d}",
+            um_per_px=photo.um_per_px,
+        )
+        for number, photo in enumerate(photographs)
+    ]
 
 
 def _read_boxes(folder: Path) -> list[Boxes]:

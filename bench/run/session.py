@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import results
@@ -41,7 +41,6 @@ class Choice:
 
     detectors: Sequence[str] = ()
     backbones: Sequence[str] = ()
-    seed: int | None = None
     device: str = "auto"
     jobs: int | None = None
 
@@ -86,7 +85,7 @@ class Session:
             self.source,
             detectors=choose(suite.detectors, choice.detectors, DETECTORS),
             backbones=choose(suite.backbones, choice.backbones, BACKBONES),
-            seeds=suite.seeds if choice.seed is None else (choice.seed,),
+            seeds=suite.seeds,
             device=find_device(choice.device),
             download=download,
         )
@@ -110,16 +109,16 @@ class Session:
         """Look ahead; nothing is made, nothing is downloaded."""
         stale = self._stale()
         needed = missing(stale.values(), self.store)
-        every = {node.key for node in topological(list(self.plan.cells.values()))}
+        every = {node.key: node for node in topological(list(self.plan.cells.values()))}
         kinds: dict[str, int] = {}
         for node in needed.values():
             kinds[node.kind] = kinds.get(node.kind, 0) + 1
         jobs, _ = _workers(self.choice, self.suite, find_device(self.choice.device))
-        estimate = Estimate(list(needed.values()), jobs, self.store.timings())
+        estimate = Estimate(list(needed.values()), max(1, jobs), self.store.timings())
         return Prospect(
             cells=len(self.plan.cells) + len(self.plan.broken),
             up_to_date=len(self.plan.cells) - len(stale),
-            hits=len(every) - len(needed),
+            hits=sum(self.store.has(node) for node in every.values()),
             nodes=kinds,
             seconds=estimate.seconds(),
             unknown=tuple(estimate.unknown()),
@@ -143,12 +142,15 @@ class Session:
         for cell, node in stale.items():
             found = self._finished(cell, node, reasons.get(node.key))
             results.write(found, self.folder)
+            if "@" in cell.backbone:  # what could not even be loaded has no mode yet
+                results.forget(replace(cell, backbone=cell.backbone.rpartition("@")[0]), self.folder)
             if found.reason is not None:
                 failed[cell] = found.reason
         for cell, reason in self.plan.broken.items():
             results.write(record.failed(self.plan, cell, "", reason), self.folder)
         up_to_date = len(self.plan.cells) - len(stale)
-        return Summary(len(self.plan.cells) + len(self.plan.broken), up_to_date, failed, len(needed), self.folder)
+        made = sum(self.store.has(node) for node in needed.values())
+        return Summary(len(self.plan.cells) + len(self.plan.broken), up_to_date, failed, made, self.folder)
 
     def _finished(self, cell: Cell, node: Node, reason: str | None) -> CellRecord:
         """Put a cell's record together; what cannot be read back from the store is a failure of this cell alone."""

@@ -117,6 +117,11 @@ class Store:
                 seconds.setdefault(noted["family"], []).append(noted["seconds"])
         return {family: sum(values) / len(values) for family, values in seconds.items()}
 
+    def clear(self) -> None:
+        """Remove everything."""
+        for part in ("nodes", "tmp", "failures"):
+            shutil.rmtree(self.root / part, ignore_errors=True)
+
     def sweep(self) -> int:
         """Remove what killed processes of this machine left half-written; return how many folders."""
         swept = 0

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from ..data.letterbox import PAD
 from ..records import CLASSES, MIRRORED
 
-PADDING = 128 / 255
+PADDING = PAD / 255
 MIRRORED_INDEX = tuple(CLASSES.index(MIRRORED[name]) for name in CLASSES)
 
 

@@ -40,6 +40,22 @@ def test_the_undrawn_clast_lies_in_an_ignore_region(photographs):
     assert [(clast.ignore, clast.box_xyxy) for clast in photo.clasts] == [(True, (0, 0, 800, 533))]
 
 
+def test_a_clast_drawn_against_the_expert_label_is_not_judged(photographs):
+    drawn = {
+        photo.id: (photo.truth, clast.sense)
+        for photo in photographs
+        for clast in photo.clasts
+        if clast.sense is not None and not clast.judged
+    }
+    assert drawn == {"with/27.jpg": ("CW", "CCW"), "with/36.jpg": ("CCW", "CW"), "with/66.jpg": ("CCW", "CW")}
+
+
+def test_only_clasts_of_which_somebody_could_tell_are_judged(photographs):
+    judged = [clast for photo in photographs for clast in photo.clasts if clast.judged]
+    assert Counter(clast.sense for clast in judged) == {"CW": 93, "CCW": 29, None: 18}
+    assert {clast.kind for clast in judged if clast.sense is None} == {"phi", "theta"}
+
+
 def test_duplicates_share_a_group(photographs):
     groups = Counter(photo.group for photo in photographs)
     twice = {"with/9+37", "with/10+67", "with/20+98", "with/40+41", "with/89+90", "with/92+93"}

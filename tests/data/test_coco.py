@@ -48,8 +48,15 @@ def test_pictures_may_lie_elsewhere(coco_file, tmp_path):
     ("fields", "truth", "present"),
     [
         ([{"sense": "CW"}], "CW", True),
-        ([{"sense": None}], "none", False),
-        ([{"sense": "CW"}, {"sense": None}], "CW", True),
+        ([{"sense": "none"}], "none", False),
+        ([{"sense": None}], None, True),
+        ([{"sense": None, "kind": "phi"}], "none", False),
+        ([{"sense": None, "category_id": 4}], "none", False),
+        ([{"sense": None, "judged": True}], "none", False),
+        ([{"sense": "CW", "judged": False}], None, True),
+        ([{"sense": "CW"}, {"sense": "none"}], "CW", True),
+        ([{"sense": "CW"}, {"sense": None}], None, True),
+        ([{"sense": "CW"}, {"sense": None, "primary": False}], "CW", True),
         ([{"sense": "CW"}, {"sense": "CCW"}], None, True),
         ([{"sense": "CW"}, {"sense": "CCW", "primary": False}], "CW", True),
         ([{"sense": "CW"}, {"sense": "CCW", "ignore": 1}], "CW", True),
@@ -62,14 +69,43 @@ def test_pictures_may_lie_elsewhere(coco_file, tmp_path):
 def test_the_truth_follows_from_the_primary_clasts(coco_file, fields, truth, present):
     def change(document):
         common = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}
+        document["categories"].append({"id": 4, "name": "none"})
         document["annotations"] = [{**common, **field} for field in fields]
 
     photo = read_coco(coco_file(change))[0]
     assert (photo.truth, photo.present) == (truth, present)
 
 
+@pytest.mark.parametrize(
+    ("fields", "judged"),
+    [
+        ({"category_id": 1}, True),
+        ({"category_id": 3}, False),
+        ({"category_id": 3, "judged": True}, True),
+        ({"category_id": 4}, True),
+        ({"sense": "CW"}, True),
+        ({"sense": "CW", "judged": False}, False),
+        ({"sense": "none"}, True),
+        ({"sense": "none", "kind": "other"}, True),
+        ({"sense": None}, False),
+        ({"sense": None, "category_id": 4}, True),
+        ({"sense": None, "judged": True}, True),
+        *[({"sense": None, "kind": kind}, True) for kind in ("phi", "theta")],
+        *[({"sense": None, "kind": kind}, False) for kind in ("other", "complex", "fish", "sigma", "delta")],
+    ],
+)
+def test_a_clast_is_judged_when_somebody_has_said_what_it_shows(coco_file, fields, judged):
+    def change(document):
+        document["categories"].append({"id": 4, "name": "none"})
+        document["annotations"] = [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], **fields}]
+
+    (clast,) = read_coco(coco_file(change))[0].clasts
+    assert clast.judged is judged
+
+
 def test_the_truth_of_the_image_overrules_its_clasts(coco_file):
     def change(document):
+        document["annotations"].append({"image_id": 1, "category_id": 3, "bbox": [20, 20, 5, 5]})
         document["images"][0].update(sense="CCW")
         document["images"][1].update(sense=None, present=True)
 
@@ -90,12 +126,14 @@ def test_the_truth_of_the_image_overrules_its_clasts(coco_file):
         (lambda d: d["annotations"][0].update(bbox=[1, 1, 0, 5]), "bbox.*no area"),
         (lambda d: d["annotations"][0].update(bbox=[1, 1, 5]), "bbox"),
         (lambda d: d["annotations"][0].update(sense="dextral"), "sense.*'CW', 'CCW' or 'none'.*dextral"),
+        (lambda d: d["annotations"][0].update(judged=1), r"annotations\[0\]\.judged.*boolean"),
         (lambda d: d["annotations"][0].update(segmentation={"size": [3, 3], "counts": [9]}), r"size.*\[30, 40\]"),
         (lambda d: d["images"][1].update(id=1), r"images\[1\]\.id.*images\[0\]"),
         (lambda d: d["images"][1].update(file_name="a.png"), r"images\[1\]\.file_name.*images\[0\]"),
         (lambda d: d["images"][0].update(file_name="../a.png"), "leaves the folder"),
         (lambda d: d["images"][0].update(file_name="/etc/hostname"), "leaves the folder"),
         (lambda d: d["images"][0].update(file_name="c.png"), "there is no picture"),
+        (lambda d: d["images"][0].update(sha256="0" * 64), r"a\.png is not the expected picture.*expected '000"),
         (lambda d: d["images"][0].update(width="wide"), r"images\[0\]\.width"),
         (lambda d: d["images"][0].update(width=float("nan")), r"images\[0\]\.width"),
         (lambda d: d["images"][0].update(foliation_deg=float("inf")), r"images\[0\]\.foliation_deg"),

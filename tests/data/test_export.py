@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clastbench.data import masks
 from clastbench.data.agu2021 import read_agu2021
@@ -15,6 +16,8 @@ from clastbench.data.source import digest
 from clastbench.data.validate import validate
 from clastbench.errors import DataError
 from clastbench.records import Clast, Mask, Photomicrograph
+from clastbench.synth.dataset import render_photograph
+from clastbench.synth.recipe import Recipe
 
 
 def without_pixels(photographs):
@@ -35,6 +38,8 @@ def photographs():
         Clast((0.0, 0.0, 2.0, 2.0), None, "phi"),
         Clast((1.0, 1.0, 2.0, 2.0), None, ignore=True, primary=False),
         Clast((1.0, 1.0, 2.0, 2.0), None, ignore=True, primary=True),
+        *[Clast((2.0, 2.0, 4.0, 4.0), sense, judged=told) for sense in ("CW", "CCW", None) for told in (True, False)],
+        Clast((2.0, 2.0, 4.0, 4.0), None, "phi", judged=False),
     )
     common = {"pixels": pixels, "sha256": "0" * 64, "group": "g", "attributes": {"width": "16", "height": "12"}}
     return (
@@ -61,6 +66,24 @@ def test_the_same_records_come_back(tmp_path):
     assert without_pixels(after) == without_pixels(before)
     assert digest(after) == digest(before)
     assert all(np.array_equal(one.load(), other.load()) for one, other in zip(after, before, strict=True))
+
+
+def test_generated_clasts_come_back_judged(tmp_path):
+    recipe = Recipe(seed=1, n_images=12, none_share=0.9)
+    before = [render_photograph(recipe, index) for index in range(12)]
+    after = read_coco(export_coco(before, tmp_path))
+    assert [photo.clasts for photo in after] == [photo.clasts for photo in before]
+    assert {clast.kind for photo in after for clast in photo.clasts if clast.sense is None} == {"phi", "theta"}
+    assert all(clast.judged for photo in after for clast in photo.clasts)
+
+
+def test_a_replaced_picture_is_refused_by_name(tmp_path):
+    path = export_coco(photographs(), tmp_path)
+    Image.fromarray(255 - pixels()).save(tmp_path / "images" / "00002.png")
+    with pytest.raises(DataError, match=r"images\[1\].*images/00002\.png is not the expected picture"):
+        read_coco(path)
+    (problem,) = validate(tmp_path)
+    assert "00002.png is not the expected picture" in str(problem)
 
 
 def test_an_export_has_no_problem(tmp_path):

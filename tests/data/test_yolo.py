@@ -46,6 +46,12 @@ def test_both_senses_leave_the_truth_open(tmp_path, picture):
     assert (photo.truth, photo.present) == (None, True)
 
 
+def test_a_clast_whose_sense_is_not_told_is_not_judged(tmp_path, picture):
+    rows = "0 .5 .5 .1 .1\n1 .2 .2 .1 .1\n2 .8 .8 .1 .1\n"
+    photo = read_yolo(dataset(tmp_path, picture, labels=rows, names=("CW", "none", "clast")))[0]
+    assert [(clast.sense, clast.judged) for clast in photo.clasts] == [("CW", True), (None, True), (None, False)]
+
+
 def test_path_moves_the_root(tmp_path, picture):
     path = dataset(tmp_path, picture, path=str(tmp_path))
     moved = tmp_path / "elsewhere.yaml"

@@ -100,7 +100,9 @@ class FixedSource:
 
 
 FAKES = {
-    "net": SimpleNamespace(size=(32, 48), mean=(0.5,) * 3, std=(0.5,) * 3, mode="scratch", build=lambda n, w: None),
+    "net": SimpleNamespace(
+        size=(32, 48), mean=(0.5,) * 3, std=(0.5,) * 3, mode="scratch", checkpoint="a file", build=lambda n, w: None
+    ),
     "rule": SimpleNamespace(size=8, fit=lambda: None, load=lambda: None, predict=lambda: None),
     "whole": SimpleNamespace(view="image", uses_truth=False, detect=lambda p: []),
     "boxes": SimpleNamespace(view="crop", uses_truth=True, detect=lambda p: []),
@@ -110,13 +112,15 @@ FAKES = {
 
 @pytest.fixture
 def fake_plugins(monkeypatch):
-    """Every plugin has the same version and source, whatever is installed; torch is 2.9."""
+    """Every plugin has the same version, source and weights, whatever is installed; torch is 2.9."""
 
     def load(group, spec):
         return Plugin(name=spec, spec=spec, made=FAKES[spec], version="fake 1", source_sha256="0" * 64)
 
     monkeypatch.setattr(plugins, "load", load)
     monkeypatch.setattr(planning, "version", lambda _package: "2.9.1+cpu")
+    monkeypatch.setattr(planning.weights, "fetch", lambda checkpoint: checkpoint)
+    monkeypatch.setattr(planning.weights, "digest", lambda path: "1" * 64)
 
 
 def plan_of(path, *, detectors=("whole", "boxes"), backbones=("net@scratch", "net@frozen", "rule"), **changed):
@@ -206,38 +210,38 @@ def test_every_detector_looks_once(tmp_path, write_suite):
 # moves them too: then raise the version of that step and write the new keys down here.
 GOLDEN_NODE = "35038080e43bab73de857fdd81f989185ee9c6d8cfda1bbd74105c961249905e"
 GOLDEN_PLAN = {
-    "classify: classify boxes + net@frozen, seed 0, fold f0": "df921589817eda5f",
-    "classify: classify boxes + net@scratch, seed 0, fold f0": "7d5813cc382aa438",
-    "classify: classify boxes + rule, seed 0, fold f0": "bd081dbb1c51b700",
-    "classify: classify whole + net@frozen, seed 0, fold f0": "a5cac7b09cb3cd40",
-    "classify: classify whole + net@scratch, seed 0, fold f0": "90839e048385d329",
-    "classify: classify whole + rule, seed 0, fold f0": "329ddad0a02b44ca",
-    "crops: detected crops at 32 × 48": "9340373973494b50",
-    "crops: detected crops at 64 × 96": "f7636840c0be1d4e",
-    "crops: detected crops at 8 × 8": "ef08dc44e7d52685",
+    "classify: classify boxes + net@frozen, seed 0, fold f0": "b4a629495c6c180f",
+    "classify: classify boxes + net@scratch, seed 0, fold f0": "99361f3f5c312c1f",
+    "classify: classify boxes + rule, seed 0, fold f0": "6d63694151164f0d",
+    "classify: classify whole + net@frozen, seed 0, fold f0": "1348bf42f982c5d0",
+    "classify: classify whole + net@scratch, seed 0, fold f0": "c3024e63ac149f49",
+    "classify: classify whole + rule, seed 0, fold f0": "84e1de95974f18c5",
+    "crops: detected crops at 32 × 48": "4784e3a26059502f",
+    "crops: detected crops at 64 × 96": "5fc26227a413950a",
+    "crops: detected crops at 8 × 8": "913bdd655b6fb9e9",
     "crops: training crops at 32 × 48": "be58e8e737bdbdf9",
     "crops: training crops at 64 × 96": "1fe8343c359548af",
     "crops: training crops at 8 × 8": "9e950bca1378bf99",
-    "crops: whole crops at 32 × 48": "67ea5889df77ee1c",
-    "crops: whole crops at 64 × 96": "4561a94e4a03441c",
-    "crops: whole crops at 8 × 8": "46dd0ae52ed70c52",
+    "crops: whole crops at 32 × 48": "2b24bcd71eccc9f2",
+    "crops: whole crops at 64 × 96": "c5e94eb3742c7d88",
+    "crops: whole crops at 8 × 8": "daffc93e4440dcf6",
     "detect: detect with boxes": "830ec5a91070e9dc",
-    "features: features of net@frozen, detected crops at 64 × 96": "f8102a873a4b9edd",
-    "features: features of net@frozen, training crops at 64 × 96": "1d52fd118e51981e",
-    "features: features of net@frozen, whole crops at 64 × 96": "bcd1216806ccaf18",
-    "fit: fit net@frozen on crops, seed 0, fold f0": "19535df89b8872c3",
-    "fit: fit net@frozen on images, seed 0, fold f0": "023a1572627e1361",
-    "fit: fit net@scratch on crops, seed 0, fold f0": "e0987d667d8b96b2",
-    "fit: fit net@scratch on images, seed 0, fold f0": "a6bfe2534ee20b7c",
-    "fit: fit rule on crops, seed 0, fold f0": "c59f26afde40dbb3",
-    "fit: fit rule on images, seed 0, fold f0": "a51d1be14f85ce4f",
+    "features: features of net@frozen, detected crops at 64 × 96": "328a475f15fb484b",
+    "features: features of net@frozen, training crops at 64 × 96": "120f507ce32abc58",
+    "features: features of net@frozen, whole crops at 64 × 96": "244ae1372b988e56",
+    "fit: fit net@frozen on crops, seed 0, fold f0": "3877d9e28be04dd9",
+    "fit: fit net@frozen on images, seed 0, fold f0": "4bc7ca653b729dd5",
+    "fit: fit net@scratch on crops, seed 0, fold f0": "73e2efb103432118",
+    "fit: fit net@scratch on images, seed 0, fold f0": "7c8912e86815dd43",
+    "fit: fit rule on crops, seed 0, fold f0": "c3d3550a692d8a17",
+    "fit: fit rule on images, seed 0, fold f0": "55387c4e76f54baf",
     "pictures: ": "0b743551c6d08694",
-    "score: score boxes + net@frozen, seed 0, fold f0": "fa9bcbc5987c5180",
-    "score: score boxes + net@scratch, seed 0, fold f0": "4e0f516b095d0db0",
-    "score: score boxes + rule, seed 0, fold f0": "27e5d0d7c834a7c5",
-    "score: score whole + net@frozen, seed 0, fold f0": "ed660227c714bf6e",
-    "score: score whole + net@scratch, seed 0, fold f0": "6ba23711fa8f862b",
-    "score: score whole + rule, seed 0, fold f0": "f2e2c34ecb7bc985",
+    "score: score boxes + net@frozen, seed 0, fold f0": "8b6e7c3364a1efa3",
+    "score: score boxes + net@scratch, seed 0, fold f0": "b5929eb57723d586",
+    "score: score boxes + rule, seed 0, fold f0": "51546ee5f9b26a17",
+    "score: score whole + net@frozen, seed 0, fold f0": "6d1becdea1271a3b",
+    "score: score whole + net@scratch, seed 0, fold f0": "7e79e089e2b08360",
+    "score: score whole + rule, seed 0, fold f0": "b94554ca435a98cd",
 }
 
 

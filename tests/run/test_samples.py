@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,6 +88,38 @@ def test_a_clast_without_a_sense_is_shown_as_none():
 def test_an_ignored_clast_is_neither_shown_nor_used_as_background():
     everywhere = clast((0.0, 0.0, 96.0, 64.0), sense=None, ignore=True)
     assert training_boxes([photograph(clasts=[everywhere])], CropSettings(background=5)) == []
+
+
+def test_an_unjudged_clast_is_neither_shown_nor_used_as_background():
+    everywhere = clast((0.0, 0.0, 96.0, 64.0), sense=None, judged=False)
+    assert training_boxes([photograph(clasts=[everywhere])], CropSettings(background=5)) == []
+
+
+@pytest.mark.parametrize("drawn", [[], [{"primary": False}], [{"ignore": True}]])
+def test_no_background_is_cut_where_the_clast_is_not_drawn(drawn):
+    photo = photograph(clasts=[clast((0.0, 0.0, 9.0, 9.0), judged=False, **said) for said in drawn])
+    assert training_boxes([photo], CropSettings(background=5)) == []
+
+
+def test_background_is_cut_around_an_unjudged_clast():
+    photo = photograph(clasts=[clast((0.0, 0.0, 9.0, 9.0), judged=False)])
+    assert [sample.label for sample in training_boxes([photo], CropSettings(background=3))] == [NONE] * 3
+
+
+def test_background_is_cut_where_there_is_no_clast():
+    shown = training_boxes([photograph(truth="none")], CropSettings(background=3))
+    assert [sample.label for sample in shown] == [NONE] * 3
+
+
+def test_no_picture_is_decoded_where_its_size_is_told():
+    def refuse():
+        raise AssertionError("decoded")
+
+    told = {"attributes": {"width": "96", "height": "64"}}
+    shown = photograph(clasts=[clast()])
+    assert training_boxes([replace(shown, pixels=refuse, **told)], CropSettings()) == training_boxes(
+        [shown], CropSettings()
+    )
 
 
 @given(st.text(min_size=1, max_size=8), st.floats(0, 60), st.floats(0, 40))

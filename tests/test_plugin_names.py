@@ -12,7 +12,7 @@ import pytest
 from clastbench import plugins
 from clastbench.errors import PluginError, UnknownNameError, UsageError
 from clastbench.plugins import BACKBONES, DETECTORS, input_size, is_network, load, names, split_mode
-from clastbench.run.plan import enter
+from clastbench.run.entries import enter
 
 GOOD = """
 class Model:

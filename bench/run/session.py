@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import re
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +14,12 @@ from ..plugins import BACKBONES, DETECTORS
 from ..records import Cell, CellRecord
 from ..suite import Suite
 from . import record
+from .device import find_device
+from .entries import choose
 from .executors import Executor, InProcess, Workers
 from .graph import Node, topological
 from .inputs import Source, open_source
-from .plan import Plan, choose, plan
+from .plan import Plan, plan
 from .progress import Estimate, Progress
 from .runner import missing, run
 from .store import Store
@@ -113,7 +112,7 @@ class Session:
         kinds: dict[str, int] = {}
         for node in needed.values():
             kinds[node.kind] = kinds.get(node.kind, 0) + 1
-        jobs, _ = _workers(self.choice, self.suite, find_device(self.choice.device))
+        jobs, _ = _workers(self.choice, self.suite, self.plan.device)
         estimate = Estimate(list(needed.values()), max(1, jobs), self.store.timings())
         return Prospect(
             cells=len(self.plan.cells) + len(self.plan.broken),
@@ -162,7 +161,7 @@ class Session:
         return record.failed(self.plan, cell, node.key, reason)
 
     def _executor(self) -> Executor:
-        jobs, threads = _workers(self.choice, self.suite, find_device(self.choice.device))
+        jobs, threads = _workers(self.choice, self.suite, self.plan.device)
         return Workers(jobs, threads) if jobs else InProcess(threads)
 
 
@@ -181,32 +180,3 @@ def _workers(choice: Choice, suite: Suite, device: str) -> tuple[int, int]:
     if choice.jobs is not None:
         return choice.jobs, suite.threads
     return (1 if device != "cpu" else max(1, cores // suite.threads)), suite.threads
-
-
-def find_device(name: str) -> str:
-    """Resolve `auto` to `cuda` where the driver reports a GPU, else to `cpu`, without importing torch.
-
-    Raises:
-        UsageError: a device that torch would not know, or a GPU that is not there.
-    """
-    if name == "auto":
-        return "cuda" if _gpus() else "cpu"
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise UsageError(f"--device {name!r}: expected auto, cpu, cuda, cuda:N or mps.")
-    if name == "mps" and sys.platform != "darwin":
-        raise UsageError("--device 'mps' exists on macOS only; use --device cpu.")
-    if name.startswith("cuda") and int(name.partition(":")[2] or 0) >= _gpus():
-        raise UsageError(f"--device {name!r}: {_gpus()} NVIDIA GPUs were found; use --device cpu.")
-    return name
-
-
-def _gpus() -> int:
-    """Count NVIDIA GPUs by asking the driver."""
-    count = ctypes.c_int(0)
-    try:
-        driver = ctypes.CDLL("libcuda.so.1" if os.name == "posix" else "nvcuda.dll")
-        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-            return 0
-    except OSError:
-        return 0
-    return count.value

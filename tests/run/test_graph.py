@@ -9,7 +9,7 @@ import pytest
 
 from clastbench import plugins
 from clastbench.plugins import Plugin
-from clastbench.run import graph
+from clastbench.run import entries, graph
 from clastbench.run import plan as planning
 from clastbench.run.graph import Node, topological
 from clastbench.suite import load_suite
@@ -118,9 +118,9 @@ def fake_plugins(monkeypatch):
         return Plugin(name=spec, spec=spec, made=FAKES[spec], version="fake 1", source_sha256="0" * 64)
 
     monkeypatch.setattr(plugins, "load", load)
-    monkeypatch.setattr(planning, "version", lambda _package: "2.9.1+cpu")
-    monkeypatch.setattr(planning.weights, "fetch", lambda checkpoint: checkpoint)
-    monkeypatch.setattr(planning.weights, "digest", lambda path: "1" * 64)
+    monkeypatch.setattr(entries, "version", lambda _package: "2.9.1+cpu")
+    monkeypatch.setattr(entries.weights, "fetch", lambda checkpoint: checkpoint)
+    monkeypatch.setattr(entries.weights, "digest", lambda path: "1" * 64)
 
 
 def plan_of(path, *, detectors=("whole", "boxes"), backbones=("net@scratch", "net@frozen", "rule"), **changed):
@@ -151,14 +151,14 @@ def test_another_device_type_is_another_training(tiny_suite):
 @pytest.mark.usefixtures("fake_plugins")
 def test_a_patch_release_of_torch_changes_no_key(tiny_suite, monkeypatch):
     before = keys_of(plan_of(tiny_suite))
-    monkeypatch.setattr(planning, "version", lambda _package: "2.9.7")
+    monkeypatch.setattr(entries, "version", lambda _package: "2.9.7")
     assert keys_of(plan_of(tiny_suite)) == before
 
 
 @pytest.mark.usefixtures("fake_plugins")
 def test_a_minor_release_of_torch_changes_trainings(tiny_suite, monkeypatch):
     before = {found.key for found in nodes_of(plan_of(tiny_suite), "fit")}
-    monkeypatch.setattr(planning, "version", lambda _package: "2.10.0")
+    monkeypatch.setattr(entries, "version", lambda _package: "2.10.0")
     assert not before & {found.key for found in nodes_of(plan_of(tiny_suite), "fit")}
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from clastbench.plugins import BACKBONES, load
+from clastbench.run.entries import enter
 from clastbench.run.learning import read_samples
-from clastbench.run.plan import enter
 from clastbench.train import networks
 from clastbench.weights import find
 

@@ -28,7 +28,7 @@ MIRRORED: Mapping[str, str] = {"none": "none", "CW": "CCW", "CCW": "CW"}
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A region of a photograph: polygons or uncompressed COCO run lengths, decoded on demand.
+    """A region of a photograph: polygons or uncompressed COCO run lengths; `data.masks.decode` makes an array of it.
 
     `polygons` holds flat `[x0, y0, x1, y1, …]` rings; `counts` holds column-major run lengths that begin with a run
     of zeros (COCO's uncompressed RLE). Exactly one of the two is given.
@@ -38,12 +38,6 @@ class Mask:
     width: int
     polygons: tuple[tuple[float, ...], ...] | None = None
     counts: tuple[int, ...] | None = None
-
-    def array(self) -> NDArray[np.bool_]:
-        """Return the region as `bool[H, W]`."""
-        from .data.masks import decode  # noqa: PLC0415 – the decoder is a compiled library; most records never need it
-
-        return decode(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..errors import DataError
 from ..records import CLASSES, Clast, Mask, Photomicrograph
+from .masks import decode
 from .names import class_told
 from .pictures import sha256_of
 
@@ -71,7 +72,7 @@ def _annotation(index: int, image: int, clast: Clast) -> dict[str, object]:
         "image_id": image,
         "category_id": _CATEGORIES.index(class_told(clast)),
         "bbox": [x0, y0, x1 - x0, y1 - y0],
-        "area": float(clast.mask.array().sum()) if clast.mask else (x1 - x0) * (y1 - y0),
+        "area": float(decode(clast.mask).sum()) if clast.mask else (x1 - x0) * (y1 - y0),
         "iscrowd": int(clast.ignore),
         "ignore": int(clast.ignore),
         "sense": clast.sense,

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from ..errors import DataError
 from ..records import Clast, Mask, Photomicrograph
 from .letterbox import Letterbox, letterbox
+from .masks import decode
 
 OUTLINE = "#56b4e9"
 CORE = "#f0e442"
@@ -101,7 +102,7 @@ def _rings(mask: Mask, place: Letterbox) -> Iterator[list[tuple[float, float]]]:
 
 def _border(mask: Mask, place: Letterbox) -> list[list[float]]:
     """Return the canvas points of the mask's pixels that have a neighbour outside it."""
-    region = np.pad(mask.array(), 1)
+    region = np.pad(decode(mask), 1)
     inner = region[1:-1, 1:-1] & region[:-2, 1:-1] & region[2:, 1:-1] & region[1:-1, :-2] & region[1:-1, 2:]
     rows, columns = np.nonzero(region[1:-1, 1:-1] & ~inner)
     points = np.stack([columns, rows, columns, rows], axis=1) + 0.5

@@ -64,7 +64,7 @@ def test_tails_are_the_outline_without_the_core():
     outline, core = np.zeros((4, 6), bool), np.zeros((4, 6), bool)
     outline[1:3], core[1:3, 2:4] = True, True
     clast = Clast((0, 1, 6, 3), "CW", mask=masks.encode(outline), parts={"core": masks.encode(core)})
-    assert np.array_equal(masks.tails(clast).array(), outline & ~core)
+    assert np.array_equal(masks.decode(masks.tails(clast)), outline & ~core)
 
 
 def test_tails_are_unknown_without_a_core():

@@ -20,7 +20,7 @@ def photo(number, clasts=()):
 
 def clast(*, polygons):
     square = Mask(80, 120, polygons=((30.0, 20.0, 90.0, 20.0, 90.0, 60.0, 30.0, 60.0),))
-    mask = square if polygons else masks.encode(square.array())
+    mask = square if polygons else masks.encode(masks.decode(square))
     return Clast((25, 15, 95, 65), "CW", "sigma", mask, {"core": Mask(80, 120, polygons=((50, 30, 70, 30, 60, 50),))})
 
 

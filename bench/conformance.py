@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import plugins
 from .data.crops import Crops, to_float
-from .errors import UnknownNameError
+from .errors import PluginError, UnknownNameError
 from .plugins import BACKBONES, DETECTORS, Plugin, input_size, is_network
 from .records import CLASSES, Photomicrograph
 from .run.seeing import blinded
@@ -253,7 +253,10 @@ def _detector_checks(plugin: Plugin) -> Iterator[Check]:
     photographs = _photographs()
 
     def contract() -> None:
-        plugins.check_detector(plugin.made)
+        try:
+            plugins.check_detector(plugin.made)
+        except PluginError as error:
+            raise Violation(str(error)) from error
 
     yield "keeps the contract's attributes", contract
     shown = photographs if plugin.made.uses_truth else blinded(photographs)

@@ -66,7 +66,11 @@ class Network(Protocol):
 
 @runtime_checkable
 class Classifier(Protocol):
-    """Tier 2: brings its own training, or none."""
+    """Tier 2: brings its own training, or none.
+
+    Every fold meets a new object. Keep nothing on the class or in the module: that would carry what one fold learned
+    into the next.
+    """
 
     size: int | tuple[int, int]
 

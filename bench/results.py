@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -41,8 +42,9 @@ def write(record: CellRecord, folder: Path) -> Path:
 def forget(cell: Cell, folder: Path) -> None:
     """Remove the failed record of a cell that goes by another name now; what was scored is never removed."""
     path = path_of(folder, cell)
-    if path.is_file() and read(path).status == "failed":
-        path.unlink()
+    with contextlib.suppress(DataError):  # a file that cannot be read is not ours to remove
+        if path.is_file() and read(path).status == "failed":
+            path.unlink()
 
 
 def read(path: Path) -> CellRecord:

@@ -119,7 +119,7 @@ class Suite(_Strict):
     data: Annotated[GeneratedData | FileData, Field(discriminator="source")]
     detectors: tuple[str, ...] = ("whole-image",)
     backbones: tuple[str, ...]
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     threads: Count = 1
     """Threads of every fit: part of its cache key, so that the number of workers changes no result."""
     crops: CropSettings = CropSettings()

@@ -75,7 +75,7 @@ def _failures(board: Leaderboard) -> list[str]:
     partial = [
         f"NOT RANKED {row.system}: some folds or seeds are missing."
         for row in board.rows
-        if row.rank is None and not row.n_failed and row.n_images
+        if row.rank is None and not row.n_failed and row.scores[board.metric].value is not None
     ]
     return [*failed, *partial, *(f"LEFT OUT {reason}" for reason in board.left_out)]
 

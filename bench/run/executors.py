@@ -79,7 +79,7 @@ class Workers:
     """
 
     def __init__(self, jobs: int, threads: int) -> None:
-        if multiprocessing.parent_process() is not None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):  # set while spawn imports a script
             raise UsageError(
                 "A run was started while a worker was importing your script; put it under `if __name__ == '__main__':`."
             )

@@ -174,13 +174,13 @@ def open_photographs(
         DataError: the data set was changed since.
     """
     if local:
-        return _opened(local["format"], local["path"], expected)
+        return opened_before(local["format"], local["path"], expected)
     shards = [folder for name, folder in folders.items() if name.startswith("pictures/")]
     return {photo.id: photo for shard in shards for photo in read_shard(shard)}
 
 
 @cache
-def _opened(source: str, path: str | None, expected: str) -> dict[str, Photomicrograph]:
+def opened_before(source: str, path: str | None, expected: str) -> dict[str, Photomicrograph]:
     """Read a version of a data set once a process: some readers hash every file."""
     photographs = _read(source, None if path is None else Path(path))
     if digest(photographs) != expected:

@@ -18,7 +18,7 @@ from .device import find_device
 from .entries import choose
 from .executors import Executor, InProcess, Workers
 from .graph import Node, topological
-from .inputs import Source, open_source
+from .inputs import Source, open_source, opened_before
 from .plan import Plan, plan
 from .progress import Estimate, Progress
 from .runner import missing, run
@@ -127,6 +127,7 @@ class Session:
 
     def run(self, progress: Progress) -> Summary:
         """Make every cell that is not up to date and write its result file; failures never stop other cells."""
+        opened_before.cache_clear()  # a long-lived process may have read an older version of the data
         stale = self._stale()
         needed = missing(stale.values(), self.store)
         if any(node.kind in ("crops", "detect") for node in needed.values()):
@@ -141,10 +142,11 @@ class Session:
         for cell, node in stale.items():
             found = self._finished(cell, node, reasons.get(node.key))
             results.write(found, self.folder)
-            if "@" in cell.backbone:  # what could not even be loaded has no mode yet
-                results.forget(replace(cell, backbone=cell.backbone.rpartition("@")[0]), self.folder)
             if found.reason is not None:
                 failed[cell] = found.reason
+        for cell in self.plan.cells:
+            if "@" in cell.backbone:  # while it could not even be loaded, it had no mode
+                results.forget(replace(cell, backbone=cell.backbone.rpartition("@")[0]), self.folder)
         for cell, reason in self.plan.broken.items():
             results.write(record.failed(self.plan, cell, "", reason), self.folder)
         up_to_date = len(self.plan.cells) - len(stale)

@@ -129,13 +129,13 @@ def markdown(board: Leaderboard) -> str:
     """A GitHub table."""
     header, rows, references = _matrix(board)
     lines = [f"**{_title(board)}**", "", _md(header), _md(["---:" if name != "system" else "---" for name in header])]
-    lines += [_md(cells) for cells in rows]
-    lines += [_md([cells[0], f"{cells[1]} ({NOT_RUN})", *cells[2:]]) for cells in references]
-    return "\n".join([*lines, "", *NOTE, *(f"- {text}" for text in _failures(board))]) + "\n"
+    lines += [_md([cells[0], _plain(cells[1]), *cells[2:]]) for cells in rows]
+    lines += [_md([cells[0], f"{_plain(cells[1])} ({NOT_RUN})", *cells[2:]]) for cells in references]
+    return "\n".join([*lines, "", *NOTE, *(f"- {_plain(text)}" for text in _failures(board))]) + "\n"
 
 
 def _md(cells: list[str]) -> str:
-    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def _plain(text: str) -> str:

@@ -168,12 +168,15 @@ def _pickles(made: Any) -> None:
     pickle.loads(pickle.dumps(made))  # noqa: S301 – just made here
 
 
-def _size(made: Any) -> None:
-    input_size(made)
+def _fed(made: Any) -> None:
+    try:
+        plugins.check_backbone(made)
+    except PluginError as error:
+        raise Violation(str(error)) from error
 
 
 def _classifier_checks(plugin: Plugin) -> Iterator[Check]:
-    yield "states its input size", lambda: _size(plugin.made)
+    yield "states its input size", lambda: _fed(plugin.made)
     crops = _crops(input_size(plugin.made))
     images = to_float(crops.images)
     with tempfile.TemporaryDirectory() as folder:
@@ -202,7 +205,7 @@ def _network_checks(plugin: Plugin) -> Iterator[Check]:
     from .train.networks import BuiltNetwork, build, logits_of  # noqa: PLC0415
 
     made = plugin.made
-    yield "states its input size", lambda: _size(made)
+    yield "states its input size", lambda: _fed(made)
     size = input_size(made)
     crops = _crops(size)
     built: list[BuiltNetwork] = []

@@ -232,6 +232,16 @@ def input_size(made: Any) -> tuple[int, int]:
     return size
 
 
+def check_backbone(made: Any) -> None:
+    """Refuse a backbone that does not say what it is fed."""
+    input_size(made)
+    for name in ("mean", "std") if is_network(made) else ():
+        value: Any = getattr(made, name, None)
+        numbers = isinstance(value, Sequence) and all(isinstance(level, int | float) for level in value)
+        if not numbers or len(value) != 3 or (name == "std" and min(value) <= 0):
+            raise PluginError(f"{type(made).__name__}.{name} is {value!r}; expected three numbers, for R, G and B.")
+
+
 def check_detector(made: Any) -> None:
     """Refuse what is no Detector."""
     if not callable(getattr(made, "detect", None)):

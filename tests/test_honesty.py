@@ -329,3 +329,18 @@ def test_systems_that_have_every_fold_and_seed_are_ranked(small_run):
     board = rank_suite(load_suite(str(small_run.path)), out=small_run.home / "results")
     assert all(row.rank is not None for row in board.rows)
     assert len(board.rows) == 2
+
+
+BAD_ATTRIBUTES = {"size = 0": "size is (0, 0)", "size = 32\n    mean = 0.5": "mean is 0.5", "size = 32": "mean is None"}
+
+
+@pytest.mark.parametrize(("said", "words"), BAD_ATTRIBUTES.items())
+def test_backbone_that_does_not_say_what_it_is_fed_breaks_its_own_cells_only(
+    said, words, tiny_suite, run_suite, tmp_path
+):
+    path = tmp_path / "model.py"
+    path.write_text(f"class Net:\n    {said}\n    def build(self, num_classes, weights): ...\n", encoding="utf-8")
+    chosen = {"backbones": (f"{path}:Net", "majority"), "detectors": ("whole-image",)}
+    ran = run_suite(tiny_suite, tmp_path / "home", **chosen)
+    assert {cell.backbone for cell in ran.summary.failed} == {"model.py:Net@scratch"}
+    assert all(words in reason for reason in ran.summary.failed.values())

@@ -85,6 +85,7 @@ def enter(name: str, *, download: bool) -> Backbone:
     """
     spec, mode = plugins.split_mode(name)
     plugin = plugins.load(BACKBONES, spec)
+    plugins.check_backbone(plugin.made)
     if not is_network(plugin.made):
         if mode is not None:
             raise UsageError(f"Backbone {name!r} brings its own training; enter it without @{mode}.")

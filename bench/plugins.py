@@ -13,7 +13,6 @@ A plugin is a class named by an entry point; listing plugins imports none of the
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Sequence
@@ -186,7 +185,8 @@ def _version(point: EntryPoint) -> str:
 def _from_file(path: Path, attribute: str) -> Plugin:
     if not path.is_file():
         raise UsageError(f"{path}: no such file; expected path/to/file.py:ClassName.")
-    module = _module(path.resolve())
+    source = path.read_bytes()
+    module = _module(path.resolve(), source)
     if not hasattr(module, attribute):
         classes = [name for name, value in vars(module).items() if isinstance(value, type)]
         raise UnknownNameError(f"class in {path.name}", attribute, classes)
@@ -195,21 +195,22 @@ def _from_file(path: Path, attribute: str) -> Plugin:
         spec=f"{path.resolve()}:{attribute}",
         made=getattr(module, attribute)(),
         version="file",
-        source_sha256=_source_digest(module),
+        source_sha256=hashlib.sha256(source).hexdigest(),
     )
 
 
-def _module(path: Path) -> ModuleType:
-    """Import a file under a name made from its path and content: once a process, so that its objects pickle."""
-    name = f"clastbench_file_{hashlib.sha256(bytes(path) + path.read_bytes()).hexdigest()[:16]}"
+def _module(path: Path, source: bytes) -> ModuleType:
+    """Import just these bytes under a name made from path and content: once a process, so that its objects pickle.
+
+    Python's own import would trust compiled code by the file's size and time in whole seconds, and miss a quick edit.
+    """
+    name = f"clastbench_file_{hashlib.sha256(bytes(path) + source).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path} is not a Python file.")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = str(path)
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 – to run the reader's own file is the point
     except BaseException:
         del sys.modules[name]
         raise

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import plugins, weights
 from ..errors import ClastbenchError, PluginError, UsageError, WeightsNotFoundError
@@ -130,32 +130,38 @@ def enter_all(names: Sequence[str], *, download: bool) -> dict[str, Backbone | C
     Raises:
         UsageError: a name is written wrongly, or two backbones would share one row.
     """
-    entered: dict[str, Backbone | ClastbenchError] = {}
-    for name in names:
-        try:
-            entered[name] = enter(name, download=download)
-        except UsageError:
-            raise
-        except ClastbenchError as error:
-            entered[name] = error
+    entered = _or_why(names, lambda name: enter(name, download=download))
     _refuse_twins("backbones", [entry.name for entry in entered.values() if isinstance(entry, Backbone)])
     return entered
 
 
 def load_detectors(names: Sequence[str]) -> dict[str, Plugin | ClastbenchError]:
-    """Load every detector, or keep the error that breaks its cells."""
-    found: dict[str, Plugin | ClastbenchError] = {}
+    """Load every detector, or keep the error that breaks its cells; raises like `enter_all`."""
+    found = _or_why(names, _detector)
+    _refuse_twins("detectors", [detector.name for detector in found.values() if isinstance(detector, Plugin)])
+    return found
+
+
+def _detector(name: str) -> Plugin:
+    plugin = plugins.load(DETECTORS, name)
+    plugins.check_detector(plugin.made)
+    return plugin
+
+
+Entry = TypeVar("Entry")
+
+
+def _or_why(names: Sequence[str], load: Callable[[str], Entry]) -> dict[str, Entry | ClastbenchError]:
+    """Load each name, or keep why it could not be; what the reader wrote wrongly is raised at once."""
+    loaded: dict[str, Entry | ClastbenchError] = {}
     for name in names:
         try:
-            plugin = plugins.load(DETECTORS, name)
-            plugins.check_detector(plugin.made)
-            found[name] = plugin
+            loaded[name] = load(name)
         except UsageError:
             raise
         except ClastbenchError as error:
-            found[name] = error
-    _refuse_twins("detectors", [detector.name for detector in found.values() if isinstance(detector, Plugin)])
-    return found
+            loaded[name] = error
+    return loaded
 
 
 def _refuse_twins(kind: str, rows: Sequence[str]) -> None:

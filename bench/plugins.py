@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -152,6 +152,15 @@ def load(group: str, spec: str) -> Plugin:
         raise
     except Exception as error:  # a plugin may raise anything while it is imported or made
         raise PluginError(f"{KINDS[group].capitalize()} {spec!r} could not be loaded: {_one_line(error)}") from error
+
+
+def load_planned(group: str, spec: str, identity: Mapping[str, str]) -> Plugin:
+    """Load a plugin and refuse code that is not the code a run was planned with."""
+    plugin = load(group, spec)
+    if plugin.identity != identity:
+        kind = KINDS[group].capitalize()
+        raise PluginError(f"{kind} {plugin.name!r} was changed while the suite was running; run it again.")
+    return plugin
 
 
 def _from_entry_point(group: str, spec: str) -> Plugin:

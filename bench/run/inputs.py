@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,7 +100,7 @@ class Files:
     path: Path | None
     photographs: tuple[Photomicrograph, ...]
     digest: str
-    ids: frozenset[str] = field(default_factory=frozenset)
+    ids: frozenset[str]
 
     def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:  # noqa: ARG002 – files need no node
         """Files need none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,12 @@ from ..errors import ClastbenchError, PluginError
 from ..records import CLASSES
 from ..suite import Training
 from . import samples
-from .graph import Node
-
-Folders = Mapping[str, Path]
-"""Finished inputs of a node, by name."""
+from .graph import Folders, Node
 
 
 def _plugin(node: Node) -> plugins.Plugin:
-    """Load the node's backbone anew; refuse code that is not the code the node was planned with."""
-    plugin = plugins.load(plugins.BACKBONES, node.local["backbone"])
-    if plugin.identity != node.spec["plugin"]:
-        raise PluginError(f"Backbone {plugin.name!r} was changed while the suite was running; run it again.")
-    return plugin
+    """Load the node's backbone anew."""
+    return plugins.load_planned(plugins.BACKBONES, node.local["backbone"], node.spec["plugin"])
 
 
 def read_samples(folder: Path) -> list[samples.Sample]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..records import Cell, CellRecord, Prediction, Score
 from ..results import SCHEMA, predictions_from, scores_from
-from .graph import Node, topological
+from .graph import Node
 from .plan import Plan
 from .store import Store
 
@@ -81,14 +81,17 @@ def _artefacts(node: Node, store: Store) -> dict[str, str]:
 def _timings(node: Node, store: Store) -> dict[str, float]:
     """Cost of one cell: its own training, and inference for one input, features included."""
     classify = node.inputs["classify"]
-    seconds = {other.key: store.record(other)["seconds"] for other in topological([classify]) if store.has(other)}
-    fit = classify.inputs["fit"]
-    inference = seconds.get(classify.key, 0.0) / max(1, len(classify.spec["test"]))
+    inference = _seconds(classify, store) / max(1, len(classify.spec["test"]))
     features = classify.inputs.get("features")
     if features is not None:
         inputs = len(features.inputs["crops"].spec["ids"]) + len(features.spec["mirror_ids"])
-        inference += seconds.get(features.key, 0.0) / max(1, inputs)
-    return {"fit_s": seconds.get(fit.key, 0.0), "ms_per_image": 1000 * inference}
+        inference += _seconds(features, store) / max(1, inputs)
+    return {"fit_s": _seconds(classify.inputs["fit"], store), "ms_per_image": 1000 * inference}
+
+
+def _seconds(node: Node, store: Store) -> float:
+    found: float = store.record(node)["seconds"] if store.has(node) else 0.0
+    return found
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,12 +13,9 @@ from numpy.typing import NDArray
 from ..metrics import Observations, score_all
 from ..records import CLASSES, Photomicrograph, Prediction
 from . import samples
-from .graph import Node
+from .graph import Folders, Node
 from .learning import read_samples
 from .seeing import photographs_of
-
-Folders = Mapping[str, Path]
-"""Finished inputs of a node, by name."""
 
 
 def score(node: Node, folders: Folders, out: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,10 +18,7 @@ from ..records import Boxes, Photomicrograph
 from ..suite import CropSettings
 from ..synth import Recipe
 from . import inputs, samples
-from .graph import Node
-
-Folders = Mapping[str, Path]
-"""Finished inputs of a node, by name."""
+from .graph import Folders, Node
 
 
 def pictures(node: Node, folders: Folders, out: Path) -> None:
@@ -38,9 +35,7 @@ def photographs_of(node: Node, folders: Folders, ids: list[str]) -> list[Photomi
 
 def detect(node: Node, folders: Folders, out: Path) -> None:
     """Ask a detector for boxes; write `boxes.json`."""
-    plugin = plugins.load(plugins.DETECTORS, node.local["detector"])
-    if plugin.identity != node.spec["plugin"]:
-        raise PluginError(f"Detector {plugin.name!r} was changed while the suite was running; run it again.")
+    plugin = plugins.load_planned(plugins.DETECTORS, node.local["detector"], node.spec["plugin"])
     photographs = photographs_of(node, folders, node.spec["ids"])
     photographs.sort(key=lambda photo: hashlib.sha256(photo.id.encode()).hexdigest())  # sorted ids may tell the class
     shown = photographs if plugin.made.uses_truth else blinded(photographs)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from .graph import Node
+from .graph import Folders, Node
 from .learning import classify, features, fit
 from .scoring import score
 from .seeing import crops, detect, pictures
 from .store import Store, describe
 
-STEPS: Mapping[str, Callable[[Node, Mapping[str, Path], Path], None]] = {
+STEPS: Mapping[str, Callable[[Node, Folders, Path], None]] = {
     "pictures": pictures,
     "detect": detect,
     "crops": crops,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,16 +11,6 @@ import pytest
 from PIL import Image
 
 Build = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """Return the folder of the AGU 2021 photographs, or skip."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data" / "agu2021"
-    place = Path(os.environ.get("CLASTBENCH_DATA", beside))
-    if not any((folder / "with").is_dir() for folder in (place, place / "images")):
-        pytest.skip(f"the AGU 2021 photographs are not at {place}; clone them and set CLASTBENCH_DATA")
-    return place
 
 
 @pytest.fixture

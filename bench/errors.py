@@ -6,6 +6,7 @@
     ├── SuiteError           (2)    a suite file or a split file says something impossible
     ├── DataError            (2)    photographs or annotations are missing, broken or not the expected ones
     ├── PluginError          (1)    a plugin broke its contract: wrong shape, NaN, raised, not importable
+    ├── ExplanationError     (1)    a method of explanation cannot work on this model
     ├── WeightsNotFoundError (1)    pretrained weights were asked for and are nowhere to be had
     ├── StoreError           (1)    a stored artefact is damaged or cannot be written
     └── WorkerDiedError      (1)    a worker process ended without an answer
@@ -64,6 +65,10 @@ class DataError(ClastbenchError):
 
 class PluginError(ClastbenchError):
     """A plugin broke its contract."""
+
+
+class ExplanationError(ClastbenchError):
+    """A method of explanation cannot work on this model; said in the table, no failure of the run."""
 
 
 class WeightsNotFoundError(ClastbenchError):

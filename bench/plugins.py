@@ -1,4 +1,4 @@
-"""The contracts of backbones and detectors, and their look-up by name.
+"""The contracts of backbones, detectors and explainers, and their look-up by name.
 
 A plugin is a class named by an entry point; listing plugins imports none of them.
 
@@ -29,13 +29,17 @@ from .errors import ClastbenchError, PluginError, UnknownNameError, UsageError
 from .records import Boxes, Photomicrograph
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from .data.crops import Crops
+    from .explain.subject import Subject
+    from .explain.targets import Target
 
 BACKBONES = "clastbench.backbones"
 DETECTORS = "clastbench.detectors"
-KINDS = {BACKBONES: "backbone", DETECTORS: "detector"}
+EXPLAINERS = "clastbench.explainers"
+KINDS = {BACKBONES: "backbone", DETECTORS: "detector", EXPLAINERS: "explainer"}
+NEEDS = ("features", "network", "outputs", "nothing")
 MODES = ("frozen", "finetune", "scratch")
 
 
@@ -98,6 +102,29 @@ class Detector(Protocol):
 
     def detect(self, photographs: Sequence[Photomicrograph]) -> list[Boxes]:
         """Return the boxes of each photograph, in the order given."""
+        ...
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """Says where a model looked."""
+
+    needs: str
+    """What it needs of a model: `features` (activations and gradients of the last map in space; a frozen network's
+    are read from the cache, so `inputs` may be such maps), `network` (pixels through a network that can be
+    differentiated), `outputs` (logits of pixels, so it works on every backbone), `nothing` (a control)."""
+
+    def explain(self, subject: Subject, inputs: Tensor, target: Target) -> NDArray[np.float32]:
+        """Return signed maps float32[N, h, w] of any resolution, equal cells that tile the input.
+
+        Args:
+            subject: the model, in evaluation mode, gradients allowed; it must be left as it was found.
+            inputs: what `subject.logits` takes, in most cases normalised pixels float32[N, 3, H, W].
+            target: the value f that is explained, one a row of `inputs`.
+
+        Raises:
+            ExplanationError: the method cannot work on this model.
+        """
         ...
 
 
@@ -260,6 +287,15 @@ def check_detector(made: Any) -> None:
         raise PluginError(f"{type(made).__name__}.view is {getattr(made, 'view', None)!r}; expected 'image' or 'crop'.")
     if not isinstance(getattr(made, "uses_truth", None), bool):
         raise PluginError(f"{type(made).__name__}.uses_truth must be True or False.")
+
+
+def check_explainer(made: Any) -> None:
+    """Refuse what is no Explainer."""
+    if not callable(getattr(made, "explain", None)):
+        raise PluginError(f"{type(made).__name__} is no Explainer (needs, explain).")
+    if getattr(made, "needs", None) not in NEEDS:
+        said = getattr(made, "needs", None)
+        raise PluginError(f"{type(made).__name__}.needs is {said!r}; expected one of {', '.join(NEEDS)}.")
 
 
 def is_network(made: Any) -> bool:

@@ -22,6 +22,9 @@ CLASSES: tuple[str, ...] = ("none", "CW", "CCW")
 EXTERNAL = "external"
 """Stands in the detector's place for a model that never met the harness."""
 
+TARGETS: tuple[str, ...] = ("sense", "presence")
+"""What is explained: the true sense against the other one, and any clast against none (`explain.targets`)."""
+
 MIRRORED: Mapping[str, str] = {"none": "none", "CW": "CCW", "CCW": "CW"}
 """What a reflection does to a class: shear sense is a pseudoscalar."""
 
@@ -121,6 +124,36 @@ class Score:
     n_seeds: int = 1
     higher_is_better: bool = True
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a system looked on one photograph: a saliency map at its own resolution, and the part it covers."""
+
+    image_id: str
+    method: str
+    target: str
+    """One of TARGETS."""
+    map: NDArray[np.float32]
+    """Signed, float32[h, w]: equal cells that tile `extent_xyxy`."""
+    extent_xyxy: Box
+    """In photograph coordinates; with the letterbox's padding it may reach outside the photograph."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapScores:
+    """What the maps of one method came to in one cell, map by map."""
+
+    method: str
+    target: str
+    """One of TARGETS; `any` for a control, which knows no target."""
+    image_id: tuple[str, ...] = ()
+    """One entry a map; a photograph comes once for each of its explained clasts."""
+    group: tuple[str, ...] = ()
+    values: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """Metric name to one value a map, None where it is undefined."""
+    reason: str | None = None
+    """Why there are no maps: the method cannot work on this model."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,0 +1,1 @@
+"""Where a model looked: methods of explanation, what they explain, and the regions that maps are scored against."""

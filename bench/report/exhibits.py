@@ -1,0 +1,34 @@
+"""What a gallery shows: photographs with what was said about them and where the system looked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..records import Cell, Explanation, Photomicrograph, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One photograph as one system saw it."""
+
+    photo: Photomicrograph
+    prediction: Prediction
+    cell: Cell
+    kind: str
+    """One of `selection.KINDS`."""
+    explanations: tuple[Explanation, ...] = ()
+    """One a target; the sense map speaks for the sense that the system prefers, right or wrong."""
+    lift: Mapping[str, float | None] = field(default_factory=dict)
+    """Of these maps, by target; None where it is undefined (no clast with an outline)."""
+    note: str | None = None
+    """Why there are no maps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsolved:
+    """One photograph that no system got right, with what each of them said."""
+
+    photo: Photomicrograph
+    said: Mapping[str, Prediction]
+    """By system."""

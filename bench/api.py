@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .report.leaderboard import HEADLINE, Leaderboard, build, current_records, read_records
+from .results import slug
 from .run.inputs import open_source
 from .run.session import Choice, Places, Session, Summary
 from .suite import Suite, load_suite
 
 if TYPE_CHECKING:
+    from .curate import Curator
+    from .report.selection import Order
     from .run.progress import Progress
 
 
@@ -26,16 +29,25 @@ def open_session(
     *,
     detectors: Sequence[str] = (),
     backbones: Sequence[str] = (),
+    explainers: Sequence[str] = (),
     data: Path | None = None,
     store: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
     jobs: int | None = None,
+    tensorboard: bool = True,
     download: bool = True,
 ) -> Session:
     """Plan a run without starting it; see `run_suite` for the arguments."""
     places = Places(store=store or home("runs"), out=out or home("results"), data=data)
-    choice = Choice(detectors=detectors, backbones=backbones, device=device, jobs=jobs)
+    choice = Choice(
+        detectors=detectors,
+        backbones=backbones,
+        explainers=explainers,
+        device=device,
+        jobs=jobs,
+        tensorboard=tensorboard,
+    )
     return Session(_loaded(suite), places, choice, download=download)
 
 
@@ -45,7 +57,8 @@ def run_suite(session: Session, progress: Progress | None = None) -> tuple[Leade
     Args:
         session: from `open_session`: a suite (or its name) with globs of detectors and backbones (or new plugins),
             the folder of the photographs (`data`), the folders of intermediate outcomes (`store`) and results (`out`),
-            `device` (auto, cpu, cuda, cuda:N, mps) and the number of worker processes (`jobs`, 0 for this process).
+            `device` (auto, cpu, cuda, cuda:N, mps), the number of worker processes (`jobs`, 0 for this process), and
+            whether TensorBoard's event files are written to `tensorboard/` in the store (`tensorboard`).
         progress: told of every node; by default a bar or plain lines on stderr.
     """
     from .run.progress import for_stderr  # noqa: PLC0415
@@ -71,21 +84,97 @@ def rank_suite(
 
 
 def score_predictions(
-    suite: Suite | str, predictions: Path, *, name: str | None = None, data: Path | None = None, out: Path | None = None
+    suite: Suite | str,
+    predictions: Path,
+    *,
+    maps: Path | None = None,
+    name: str | None = None,
+    data: Path | None = None,
+    out: Path | None = None,
 ) -> Leaderboard:
     """Score a model that never met the harness, and rank it beside the results that are there.
 
-    `predictions` is a CSV with the columns `id, none, CW, CCW [, fold]`; `name` is shown, by default the file's name.
+    `predictions` is a CSV with the columns `id, none, CW, CCW [, fold]`; `maps` a folder with `sense/ID.npy` and
+    `presence/ID.npy`, saliency maps float[h, w] of whole photographs; `name` is shown, by default the file's name.
 
     Raises:
-        DataError: a row is impossible, or a photograph of the test split has no prediction.
+        DataError: a row is impossible, or a photograph of the test split has no prediction or no map.
     """
     from .run.external import score_file  # noqa: PLC0415
 
     chosen = _loaded(suite)
     folder = (out or home("results")) / chosen.shown_name
-    score_file(chosen, open_source(chosen, data), predictions, name or predictions.stem, folder)
+    score_file(chosen, open_source(chosen, data), predictions, name or predictions.stem, folder, maps=maps)
     return rank_suite(chosen, data=data, out=out)
+
+
+def write_gallery(
+    session: Session,
+    system: str,
+    *,
+    kinds: Sequence[str] = ("fp", "fn", "wrong-sense"),
+    n: int = 24,
+    order: Order = "confidence",
+    seed: int = 0,
+    form: str = "html",
+    to: Path | None = None,
+    pixels: bool = True,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a gallery of one system's failures and return where it begins.
+
+    Args:
+        session: from `open_session`; its results must be there.
+        system: `DETECTOR+BACKBONE`, or one cell of it, `DETECTOR+BACKBONE/seed0-FOLD`.
+        kinds: which failures, of `report.selection.KINDS`.
+        n: at most so many photographs of each kind.
+        order: `confidence` (surest first) or `random`, drawn with `seed`.
+        seed: of the random order.
+        form: `html` (a folder), `png` or `pdf` (sheets at 300 dpi with a caption file).
+        to: where to write; by default below the suite's results.
+        pixels: False leaves out all that shows a photograph, for data that may not be redistributed.
+        progress: told of every node.
+
+    Raises:
+        UnknownNameError: no such system, cell or kind.
+    """
+    from .report.gallery import write_gallery as write  # noqa: PLC0415
+    from .report.sheets import write_sheet  # noqa: PLC0415
+
+    gallery = _curator(session, progress).gallery(system, kinds, n=n, order=order, seed=seed, explained=pixels)
+    place = to or session.folder / "galleries" / slug(system)
+    if form == "html":
+        return write(gallery, place, pixels=pixels)
+    sheet, _ = write_sheet(gallery, place if to else place.with_name(f"{place.name}.{form}"), pixels=pixels)
+    return sheet
+
+
+def write_report(
+    session: Session, *, to: Path | None = None, pixels: bool = True, progress: Progress | None = None
+) -> Path:
+    """Write the static report of a suite's results, by default to `report` beside them; return its first page."""
+    return _curator(session, progress).report(to or session.folder / "report", pixels=pixels)
+
+
+def explain_photograph(
+    session: Session,
+    system: str,
+    image_id: str,
+    *,
+    methods: Sequence[str] = ("grad-cam", "layer-cam", "eigen-cam", "integrated-gradients", "occlusion"),
+    to: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Draw one test photograph with the maps of several methods side by side, and return the picture's path."""
+    place = to or session.folder / "explained" / slug(system) / f"{slug(image_id)}.png"
+    return _curator(session, progress).panel(system, image_id, methods, place)
+
+
+def _curator(session: Session, progress: Progress | None) -> Curator:
+    from .curate import Curator  # noqa: PLC0415
+    from .run.progress import for_stderr  # noqa: PLC0415
+
+    return Curator(session, progress or for_stderr(session.store.timings()))
 
 
 def _loaded(suite: Suite | str) -> Suite:

@@ -50,9 +50,9 @@ def _places(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @main.command("list")
-@click.argument("what", type=click.Choice(["suites", "backbones", "detectors"]), required=False)
+@click.argument("what", type=click.Choice(["suites", "backbones", "detectors", "explainers"]), required=False)
 def list_names(what: str | None) -> None:
-    """List suites, backbones and detectors."""
+    """List suites, backbones, detectors and explainers."""
     from . import plugins  # noqa: PLC0415
     from .suite import suite_names  # noqa: PLC0415
 
@@ -60,10 +60,11 @@ def list_names(what: str | None) -> None:
         "suites": suite_names,
         "backbones": lambda: plugins.names(plugins.BACKBONES),
         "detectors": lambda: plugins.names(plugins.DETECTORS),
+        "explainers": lambda: plugins.names(plugins.EXPLAINERS),
     }
     for kind in [what] if what else found:
         for name in found[kind]():
-            shown = f"{name}:NAME" if name in ("timm", "torchvision") else name
+            shown = f"{name}:NAME" if name in ("timm", "torchvision", "cam") else name
             click.echo(shown if what else f"{kind[:-1]:9} {shown}")
 
 
@@ -77,10 +78,12 @@ def list_names(what: str | None) -> None:
     metavar="GLOB",
     help="Only these, or one more: NAME[@MODE], FILE:Class.",
 )
+@click.option("--explainer", "explainers", multiple=True, metavar="GLOB", help="Score maps of these, or one more.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--jobs", type=click.IntRange(min=0), help="Worker processes; 0: this process. Default: by cores.")
 @click.option("--store", type=PATH, help="Folder of intermediate outcomes. Default: $CLASTBENCH_HOME/runs or ./runs.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and how long it would take.")
+@click.option("--no-tensorboard", "tensorboard", is_flag=True, flag_value=False, default=True, help="No event files.")
 @_places
 def run(suite: str, limit: int | None, seed: int | None, dry_run: bool, **said: Any) -> None:
     """Run every detector × backbone of SUITE (a name, or a path to a .toml file) and print the leaderboard."""
@@ -93,7 +96,9 @@ def run(suite: str, limit: int | None, seed: int | None, dry_run: bool, **said: 
     board, summary = run_suite(session)
     _print(board, "table")
     click.echo(f"{_closing(summary)}\nResults: {summary.folder.resolve()}", err=True)
-    if summary.failed:
+    for cell, reason in summary.unmapped.items():
+        click.echo(f"NOT EXPLAINED {cell.system}, seed {cell.seed}, fold {cell.fold}: {reason}", err=True)
+    if summary.failed or summary.unmapped:
         sys.exit(EXIT_FAILED)
 
 
@@ -153,19 +158,86 @@ def rank(suite: str, limit: int | None, seed: int | None, metric: str, form: str
 @click.argument("suite")
 @click.argument("predictions", type=PATH)
 @click.option("--name", help="Name on the leaderboard. Default: the file's name.")
+@click.option("--maps", type=PATH, help="Folder of its saliency maps: sense/ID.npy and presence/ID.npy, float[h, w].")
 @_places
-def score(suite: str, predictions: Path, name: str | None, **said: Any) -> None:
+def score(suite: str, predictions: Path, name: str | None, maps: Path | None, **said: Any) -> None:
     """Score a model that never met the harness: PREDICTIONS is a CSV with the columns id, none, CW, CCW [, fold]."""
     from .api import score_predictions  # noqa: PLC0415
 
     chosen = _suite(suite, said.pop("limit"), said.pop("seed"))
-    _print(score_predictions(chosen, predictions, name=name, **said), "table")
+    _print(score_predictions(chosen, predictions, maps=maps, name=name, **said), "table")
+
+
+def _looking(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of commands that show what results hold."""
+    for option in (
+        click.option("--to", type=PATH, help="Where to write. Default: below the suite's results."),
+        click.option("--backbone", "entered", multiple=True, metavar="FILE:Class", help="Where a file plugin lies."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
+        click.option("--store", type=PATH, help="Folder of intermediate outcomes."),
+    ):
+        command = option(command)
+    return _places(command)
+
+
+def _opened(suite: str, said: dict[str, Any]) -> Any:
+    """Open a session of every system that the suite names, and of file plugins."""
+    from .api import open_session  # noqa: PLC0415
+
+    chosen = _suite(suite, said.pop("limit"), said.pop("seed"))
+    return open_session(chosen, backbones=[*chosen.backbones, *said.pop("entered")], **said)
+
+
+@main.command()
+@click.argument("suite")
+@click.argument("system")
+@click.option(
+    "--kind", default="fp,fn,wrong-sense", show_default=True, help="fp, fn, wrong-sense, right; comma between."
+)
+@click.option("-n", type=click.IntRange(min=1), default=24, show_default=True, help="At most so many of each kind.")
+@click.option("--order", type=click.Choice(["confidence", "random"]), default="confidence", show_default=True)
+@click.option("--draw", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random order.")
+@click.option("--format", "form", type=click.Choice(["html", "png", "pdf"]), default="html", show_default=True)
+@click.option("--no-pixels", is_flag=True, help="Leave out all that shows a photograph.")
+@_looking
+def gallery(suite: str, system: str, kind: str, form: str, no_pixels: bool, **said: Any) -> None:
+    """Write a gallery of what SYSTEM (DETECTOR+BACKBONE[/seedS-FOLD]) got wrong on SUITE, and where it looked."""
+    from .api import write_gallery  # noqa: PLC0415
+
+    kinds = [name.strip() for name in kind.split(",") if name.strip()]
+    asked = {name: said.pop(name) for name in ("n", "order", "to")} | {"seed": said.pop("draw")}
+    click.echo(write_gallery(_opened(suite, said), system, kinds=kinds, form=form, pixels=not no_pixels, **asked))
+
+
+@main.command()
+@click.argument("suite")
+@click.option("--no-pixels", is_flag=True, help="Leave out all that shows a photograph.")
+@_looking
+def report(suite: str, no_pixels: bool, to: Path | None, **said: Any) -> None:
+    """Write the results of SUITE as a folder of web pages: leaderboard, a page a system, galleries of failures."""
+    from .api import write_report  # noqa: PLC0415
+
+    click.echo(write_report(_opened(suite, said), to=to, pixels=not no_pixels))
+
+
+@main.command()
+@click.argument("suite")
+@click.argument("system")
+@click.argument("image")
+@click.option("--method", "methods", multiple=True, help="Methods side by side. Default: a choice of five.")
+@_looking
+def explain(suite: str, system: str, image: str, methods: tuple[str, ...], to: Path | None, **said: Any) -> None:
+    """Draw where SYSTEM (DETECTOR+BACKBONE[/seedS-FOLD]) looked on the test photograph IMAGE, by several methods."""
+    from .api import explain_photograph  # noqa: PLC0415
+
+    chosen: dict[str, Any] = {"methods": methods} if methods else {}
+    click.echo(explain_photograph(_opened(suite, said), system, image, to=to, **chosen))
 
 
 @main.command()
 @click.argument("name")
 def check(name: str) -> None:
-    """Check that a backbone or detector keeps its contract: NAME, NAME@MODE or path/to/file.py:Class."""
+    """Check that a backbone, detector or explainer keeps its contract: NAME, NAME@MODE or path/to/file.py:Class."""
     from .conformance import check_plugin  # noqa: PLC0415
 
     findings = check_plugin(name)

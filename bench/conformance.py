@@ -6,6 +6,7 @@ import pickle
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from . import plugins
 from .data.crops import Crops, to_float
 from .errors import PluginError, UnknownNameError
-from .plugins import BACKBONES, DETECTORS, Plugin, input_size, is_network
+from .plugins import BACKBONES, DETECTORS, EXPLAINERS, Plugin, input_size, is_network
 from .records import CLASSES, Photomicrograph
 from .run.seeing import blinded
 from .synth import Recipe, render_photograph
@@ -37,7 +38,7 @@ class Violation(Exception):  # noqa: N818 – not an error of this program: a fi
 
 
 def check_plugin(name: str) -> list[Finding]:
-    """Run every check that applies to a backbone or a detector, on generated photographs.
+    """Run every check that applies to a backbone, a detector or an explainer, on generated photographs.
 
     Raises:
         UnknownNameError: nobody registered that name.
@@ -46,16 +47,26 @@ def check_plugin(name: str) -> list[Finding]:
     spec, _ = plugins.split_mode(name)
     if spec in plugins.names(DETECTORS):
         return _run(_detector_checks(plugins.load(DETECTORS, spec)))
+    if spec.partition(":")[0] in plugins.names(EXPLAINERS):
+        return _run(_explainer_checks(plugins.load(EXPLAINERS, spec)))
     try:
         plugin = plugins.load(BACKBONES, spec)
     except UnknownNameError as error:
         if spec.partition(":")[0] in plugins.names(BACKBONES) or ".py:" in spec:
             raise
-        known = [*plugins.names(BACKBONES), *plugins.names(DETECTORS)]
-        raise UnknownNameError("backbone or detector", spec, known) from error
+        known = [*plugins.names(BACKBONES), *plugins.names(DETECTORS), *plugins.names(EXPLAINERS)]
+        raise UnknownNameError("backbone, detector or explainer", spec, known) from error
     if callable(getattr(plugin.made, "detect", None)):
         return _run(_detector_checks(plugin))
+    if callable(getattr(plugin.made, "explain", None)):
+        return _run(_explainer_checks(plugin))
     return _run(_network_checks(plugin) if is_network(plugin.made) else _classifier_checks(plugin))
+
+
+def _explainer_checks(plugin: Plugin) -> Iterator[Check]:
+    from .conformance_explainers import explainer_checks  # noqa: PLC0415 – it needs torch
+
+    return explainer_checks(plugin)
 
 
 Check = tuple[str, Callable[[], None]]
@@ -86,19 +97,22 @@ FATAL = frozenset(
         "fits and loads",
         "predicts logits of the right shape",
         "predicts finite logits",
+        "returns one map a picture",
     }
 )
 """When one of these fails, the later ones would only repeat it."""
 
 
-def _photographs() -> list[Photomicrograph]:
+@cache
+def _photographs() -> tuple[Photomicrograph, ...]:
     recipe = Recipe(seed=1, n_images=64, width=96, height=64)
     drawn = [render_photograph(recipe, index) for index in range(64)]
     by_class = {name: [photo for photo in drawn if photo.truth == name] for name in CLASSES}
-    return [by_class[CLASSES[index % len(CLASSES)]][index] for index in range(N_PICTURES)]
+    return tuple(by_class[CLASSES[index % len(CLASSES)]][index] for index in range(N_PICTURES))
 
 
-def _crops(size: tuple[int, int]) -> Crops:
+def generated_crops(size: tuple[int, int]) -> Crops:
+    """Letterbox the kit's photographs to a size."""
     from .data.letterbox import letterbox  # noqa: PLC0415
 
     photographs = _photographs()
@@ -109,7 +123,8 @@ def _crops(size: tuple[int, int]) -> Crops:
     )
 
 
-def _must(holds: bool, problem: str) -> None:
+def must(holds: bool, problem: str) -> None:
+    """Raise a Violation unless it holds."""
     if not holds:
         raise Violation(problem)
 
@@ -122,17 +137,15 @@ def _prediction_checks(predict: Predict, images: NDArray[np.float32]) -> Iterato
 
     def shape() -> None:
         found = np.shape(predict(images.copy()))
-        _must(
-            found == (len(images), len(CLASSES)), f"logits have shape {found}, expected {(len(images), len(CLASSES))}"
-        )
+        must(found == (len(images), len(CLASSES)), f"logits have shape {found}, expected {(len(images), len(CLASSES))}")
 
     def finite() -> None:
-        _must(bool(np.isfinite(predict(images.copy())).all()), "logits hold NaN or infinite values")
+        must(bool(np.isfinite(predict(images.copy())).all()), "logits hold NaN or infinite values")
 
     def unmutated() -> None:
         given = images.copy()
         predict(given)
-        _must(np.array_equal(given, images), "the input images were changed in place")
+        must(np.array_equal(given, images), "the input images were changed in place")
 
     def deterministic() -> None:
         _close(predict(images.copy()), predict(images.copy()), "two calls with the same pictures differ", 0.0)
@@ -146,7 +159,7 @@ def _prediction_checks(predict: Predict, images: NDArray[np.float32]) -> Iterato
 
     def empty() -> None:
         found = np.shape(predict(images[:0].copy()))
-        _must(found == (0, len(CLASSES)), f"no pictures give shape {found}, expected {(0, len(CLASSES))}")
+        must(found == (0, len(CLASSES)), f"no pictures give shape {found}, expected {(0, len(CLASSES))}")
 
     yield "predicts logits of the right shape", shape
     yield "predicts finite logits", finite
@@ -161,10 +174,11 @@ def _close(one: NDArray[np.float32], other: NDArray[np.float32], problem: str, t
     """Compare logits; the tolerance is absolute up to a size of 1 and relative beyond, as float32 is."""
     scale = max(1.0, float(np.abs(other).max(initial=0.0)))
     worst = float(np.abs(np.asarray(one, np.float64) - other).max(initial=0.0)) / scale
-    _must(worst <= tolerance, f"{problem} (by {worst:.2g}, at most {tolerance:g} is allowed)")
+    must(worst <= tolerance, f"{problem} (by {worst:.2g}, at most {tolerance:g} is allowed)")
 
 
-def _pickles(made: Any) -> None:
+def pickles(made: Any) -> None:
+    """Raise what keeps a plugin from being sent to another process."""
     pickle.loads(pickle.dumps(made))  # noqa: S301 – just made here
 
 
@@ -177,7 +191,7 @@ def _fed(made: Any) -> None:
 
 def _classifier_checks(plugin: Plugin) -> Iterator[Check]:
     yield "states its input size", lambda: _fed(plugin.made)
-    crops = _crops(input_size(plugin.made))
+    crops = generated_crops(input_size(plugin.made))
     images = to_float(crops.images)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
@@ -196,7 +210,7 @@ def _classifier_checks(plugin: Plugin) -> Iterator[Check]:
             _close(again.predict(images.copy()), before, "a reloaded model predicts something else")
 
         yield "is the same after save and load", reloads
-        yield "pickles", lambda: _pickles(plugin.made)
+        yield "pickles", lambda: pickles(plugin.made)
 
 
 def _network_checks(plugin: Plugin) -> Iterator[Check]:
@@ -207,7 +221,7 @@ def _network_checks(plugin: Plugin) -> Iterator[Check]:
     made = plugin.made
     yield "states its input size", lambda: _fed(made)
     size = input_size(made)
-    crops = _crops(size)
+    crops = generated_crops(size)
     built: list[BuiltNetwork] = []
 
     def builds() -> None:
@@ -234,7 +248,7 @@ def _network_checks(plugin: Plugin) -> Iterator[Check]:
 
     yield "is the same after save and load", reloads
     yield "trains: gradients reach the CAM layer", lambda: _gradients(built[0], crops)
-    yield "pickles", lambda: _pickles(made)
+    yield "pickles", lambda: pickles(made)
 
 
 def _gradients(network: Any, crops: Crops) -> None:
@@ -245,15 +259,15 @@ def _gradients(network: Any, crops: Crops) -> None:
     network.module.eval()
     images = network.normalise(torch.from_numpy(to_float(crops.images[:2])))
     logits, maps = forward_with(network.module, network.cam_layer, images)
-    _must(maps.requires_grad, f"the CAM layer {network.cam_layer!r} is cut off from the gradients")
+    must(maps.requires_grad, f"the CAM layer {network.cam_layer!r} is cut off from the gradients")
     (gradient,) = torch.autograd.grad((logits[:, 1] - logits[:, 2]).sum(), maps, allow_unused=True)
-    _must(gradient is not None, f"the logits do not depend on the CAM layer {network.cam_layer!r}")
-    _must(bool(torch.isfinite(gradient).all()), f"gradients at the CAM layer {network.cam_layer!r} are not finite")
-    _must(bool((gradient != 0).any()), f"gradients at the CAM layer {network.cam_layer!r} are all zero")
+    must(gradient is not None, f"the logits do not depend on the CAM layer {network.cam_layer!r}")
+    must(bool(torch.isfinite(gradient).all()), f"gradients at the CAM layer {network.cam_layer!r} are not finite")
+    must(bool((gradient != 0).any()), f"gradients at the CAM layer {network.cam_layer!r} are all zero")
 
 
 def _detector_checks(plugin: Plugin) -> Iterator[Check]:
-    photographs = _photographs()
+    photographs = list(_photographs())
 
     def contract() -> None:
         try:
@@ -266,29 +280,29 @@ def _detector_checks(plugin: Plugin) -> Iterator[Check]:
 
     def answers() -> None:
         found = plugin.made.detect(shown)
-        _must(
+        must(
             [boxes.image_id for boxes in found] == [photo.id for photo in shown], "not one Boxes a photograph, in order"
         )
         for boxes in found:
-            _must(boxes.xyxy.shape == (len(boxes.score), 4), f"xyxy has shape {boxes.xyxy.shape}; expected (N, 4)")
-            _must(bool(np.isfinite(boxes.xyxy).all()), "boxes are not finite")
-            _must(bool(((boxes.score >= 0) & (boxes.score <= 1)).all()), "scores are not in 0..1")
-            _must(bool((boxes.xyxy[:, 2:] > boxes.xyxy[:, :2]).all()), "boxes without area")
+            must(boxes.xyxy.shape == (len(boxes.score), 4), f"xyxy has shape {boxes.xyxy.shape}; expected (N, 4)")
+            must(bool(np.isfinite(boxes.xyxy).all()), "boxes are not finite")
+            must(bool(((boxes.score >= 0) & (boxes.score <= 1)).all()), "scores are not in 0..1")
+            must(bool((boxes.xyxy[:, 2:] > boxes.xyxy[:, :2]).all()), "boxes without area")
 
     def full_frame() -> None:
         for photo, boxes in zip(shown, plugin.made.detect(shown), strict=True):
             height, width = photo.load().shape[:2]
-            _must(boxes.xyxy.tolist() == [[0, 0, width, height]], "view is 'image', but its box is not the full frame")
+            must(boxes.xyxy.tolist() == [[0, 0, width, height]], "view is 'image', but its box is not the full frame")
 
     def deterministic() -> None:
         one, other = plugin.made.detect(shown), plugin.made.detect(shown[::-1])[::-1]
         same = all(
             np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.score, b.score) for a, b in zip(one, other, strict=True)
         )
-        _must(same, "a photograph's boxes depend on the order or differ between calls")
+        must(same, "a photograph's boxes depend on the order or differ between calls")
 
     yield "proposes valid boxes", answers
     yield "is deterministic and independent of the order", deterministic
     if plugin.made.view == "image":
         yield "returns the full frame, as its view says", full_frame
-    yield "pickles", lambda: _pickles(plugin.made)
+    yield "pickles", lambda: pickles(plugin.made)

@@ -156,6 +156,15 @@ class MapScores:
     """Why there are no maps: the method cannot work on this model."""
 
 
+CEILING = "truth"
+"""Method name of the clasts' own outlines at the resolution of the ranked method's maps."""
+
+
+def untrained(method: str) -> str:
+    """Return the name under which a method's maps of networks with random weights are scored."""
+    return f"{method}, random weights"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
     """One square of the grid."""
@@ -187,6 +196,10 @@ class CellRecord:
     """For `detector` and `backbone`: name, version, source digest, mode, weights digest."""
     scores: tuple[Score, ...]
     predictions: tuple[Prediction, ...]
+    maps: tuple[MapScores, ...]
+    """What maps of the ranked method, of further ones and of controls came to; empty where none are asked for."""
+    map_key: str
+    """Stands for all that the maps depend on; empty without maps."""
     artefacts: Mapping[str, str]
     """sha256 of the files behind the scores, by `node/file`."""
     timings: Mapping[str, float]

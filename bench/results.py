@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
-from .records import Cell, CellRecord, Prediction, Score
+from .records import Cell, CellRecord, MapScores, Prediction, Score
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def path_of(folder: Path, cell: Cell) -> Path:
     """Where the record of a cell lies under a suite's results folder."""
-    return folder / _slug(f"{cell.detector}+{cell.backbone}") / _slug(f"seed{cell.seed}-{cell.fold}.json")
+    return folder / slug(f"{cell.detector}+{cell.backbone}") / slug(f"seed{cell.seed}-{cell.fold}.json")
 
 
-def _slug(name: str) -> str:
-    """A file name for any name; a digest keeps names apart that differ only in what file systems do not bear."""
+def slug(name: str) -> str:
+    """Return a file name for any name; a digest keeps names apart that differ only in what file systems do not bear."""
     safe = re.sub(r"[^A-Za-z0-9@+._-]", "_", name).lstrip(".")
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
@@ -63,7 +63,11 @@ def read(path: Path) -> CellRecord:
 
 
 def _record(said: dict[str, Any]) -> CellRecord:
-    scored = {"scores": scores_from(said["scores"]), "predictions": predictions_from(said["predictions"])}
+    scored = {
+        "scores": scores_from(said["scores"]),
+        "predictions": predictions_from(said["predictions"]),
+        "maps": map_scores_from(said["maps"]),
+    }
     return CellRecord(**{**said, **scored, "cell": Cell(**said["cell"])})
 
 
@@ -75,6 +79,21 @@ def scores_from(said: Iterable[dict[str, Any]]) -> tuple[Score, ...]:
 def predictions_from(said: Iterable[dict[str, Any]]) -> tuple[Prediction, ...]:
     """Read predictions back from JSON."""
     return tuple(Prediction(**{**one, "probabilities": tuple(one["probabilities"])}) for one in said)
+
+
+def map_scores_from(said: Iterable[dict[str, Any]]) -> tuple[MapScores, ...]:
+    """Read tables of map scores back from JSON."""
+    return tuple(
+        MapScores(
+            method=one["method"],
+            target=one["target"],
+            image_id=tuple(one["image_id"]),
+            group=tuple(one["group"]),
+            values={name: tuple(column) for name, column in one["values"].items()},
+            reason=one["reason"],
+        )
+        for one in said
+    )
 
 
 def read_all(folder: Path) -> Iterator[CellRecord]:

@@ -125,6 +125,8 @@ class Suite(_Strict):
     crops: CropSettings = CropSettings()
     training: dict[Literal["frozen", "finetune", "scratch"], Training] = {}
     references: tuple[Reference, ...] = ()
+    explainers: tuple[str, ...] = ("grad-cam",)
+    """Methods whose maps are scored. The first is the ranked one."""
 
     @model_validator(mode="after")
     def _recipes_fit(self) -> Self:
@@ -153,6 +155,18 @@ class Suite(_Strict):
         """The frozen split, cut to the limit."""
         split = read_split(self.folder / self.split)
         return split if self.limit is None else _cut(split, self.limit)
+
+    @cached_property
+    def explained_folds(self) -> tuple[str, ...]:
+        """The folds whose maps are scored: the first ones, as long as they test no photograph twice (one repeat)."""
+        chosen: list[str] = []
+        seen: set[str] = set()
+        for name, fold in self.folds.folds.items():
+            if seen & set(fold.test):
+                break
+            chosen.append(name)
+            seen |= set(fold.test)
+        return tuple(chosen)
 
     def recipe(self, mode: str) -> Training:
         """The training recipe of a mode: the suite's, or the default."""

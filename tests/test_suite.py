@@ -47,6 +47,7 @@ def test_a_shipped_suite_can_be_planned_without_its_photographs(name):
         open_source(suite, None),
         detectors=suite.detectors,
         backbones=("majority", "chance"),
+        explainers=suite.explainers,
         seeds=suite.seeds,
         device="cpu",
         download=False,
@@ -144,7 +145,7 @@ def test_a_split_that_names_an_unknown_photograph_is_refused(tiny_suite):
         file.write("f0,test,00060\n")
     suite = load_suite(str(tiny_suite))
     with pytest.raises(SuiteError, match="split names '00060'"):
-        plan(suite, open_source(suite, None), detectors=(), backbones=(), seeds=(0,), device="cpu")
+        plan(suite, open_source(suite, None), detectors=(), backbones=(), explainers=(), seeds=(0,), device="cpu")
 
 
 def test_a_limit_takes_the_first_of_every_role(tiny_suite):

@@ -57,20 +57,53 @@ class Letterbox:
         x0, y0, x1, y1 = self.box_xyxy
         rows, columns = _pixels_inside(y0, y1, photo_height), _pixels_inside(x0, x1, photo_width)
         result = np.zeros((photo_height, photo_width), dtype=np.float32)
-        if not rows.size or not columns.size:
-            return result
-        canvas_y = (rows + 0.5 - y0) * self.scale + self.offset_y
-        canvas_x = (columns + 0.5 - x0) * self.scale + self.offset_x
-        tall = _interpolate(saliency, canvas_y / self.height)
-        wide = _interpolate(tall.T, canvas_x / self.width).T
-        result[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = wide
+        if rows.size and columns.size:
+            window = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+            inside = read_map(saliency, self.extent_xyxy, window, (rows.size, columns.size))
+            result[window[1] : window[3], window[0] : window[2]] = inside
         return result
+
+    @property
+    def extent_xyxy(self) -> Box:
+        """The whole canvas in photograph coordinates."""
+        x0, y0, x1, y1 = self.to_photograph([[0, 0, self.width, self.height]])[0].tolist()
+        return x0, y0, x1, y1
 
     def _corner(self) -> NDArray[np.float64]:
         return np.array(self.box_xyxy[:2] * 2)
 
     def _offset(self) -> NDArray[np.float64]:
         return np.array([self.offset_x, self.offset_y] * 2)
+
+
+def read_map(
+    saliency: NDArray[np.float32], extent: Box, window: tuple[float, float, float, float], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Read a map `float32[h, w]` that tiles `extent` at the centres of the `shape` cells that tile `window`.
+
+    Values are interpolated bilinearly between cell centres and constant beyond the outermost ones; both boxes are
+    in photograph coordinates.
+    """
+    down = window[1] + (np.arange(shape[0]) + 0.5) * (window[3] - window[1]) / shape[0]
+    across = window[0] + (np.arange(shape[1]) + 0.5) * (window[2] - window[0]) / shape[1]
+    tall = _interpolate(saliency, (down - extent[1]) / (extent[3] - extent[1]))
+    return _interpolate(tall.T, (across - extent[0]) / (extent[2] - extent[0])).T
+
+
+def place_of(photo_size: tuple[int, int], size: tuple[int, int], box: Box | None = None) -> Letterbox:
+    """Return where `box` of a photograph of `photo_size` lies on a canvas of `size`, both (height, width)."""
+    photo_height, photo_width = photo_size
+    height, width = size
+    x0, y0, x1, y1 = (float(value) for value in box or (0, 0, photo_width, photo_height))
+    box_width, box_height = x1 - x0, y1 - y0
+    if not (0 < box_width <= _FARTHEST * photo_width and 0 < box_height <= _FARTHEST * photo_height):
+        raise DataError(
+            f"The crop {(x0, y0, x1, y1)} must have an area, and at most {_FARTHEST} times the sides of the photograph "
+            f"({photo_width} by {photo_height} pixels)."
+        )
+    scale = min(width / box_width, height / box_height)
+    offset_x, offset_y = (width - box_width * scale) / 2, (height - box_height * scale) / 2
+    return Letterbox(scale, offset_x, offset_y, (x0, y0, x1, y1), height, width)
 
 
 def letterbox(
@@ -81,7 +114,7 @@ def letterbox(
     The box may reach outside the photograph: there, and beside the crop, the canvas holds the grey value `pad`.
     The crop lies in the middle of the canvas, so that the mirror image has the mirrored crop, to one grey level.
     """
-    place = _place(image, size, box)
+    place = place_of(image.shape[:2], size, box)
     canvas = np.full((*size, 3), pad, dtype=np.uint8)
     (top, rows, y0, y1), (left, columns, x0, x1) = _vertical(place), _horizontal(place)
     region, corner_x, corner_y = _region(image, (x0, y0, x1, y1), pad)
@@ -105,21 +138,6 @@ def _resized(region: NDArray[np.uint8], size: tuple[int, int], source: Box) -> N
     resized = [np.asarray(channel.resize(size, Image.Resampling.BICUBIC, box=source)) for channel in channels]
     levels: NDArray[np.uint8] = np.clip(np.rint(np.stack(resized, axis=-1)), 0, 255).astype(np.uint8)
     return levels
-
-
-def _place(image: NDArray[np.uint8], size: tuple[int, int], box: Box | None) -> Letterbox:
-    photo_height, photo_width = image.shape[:2]
-    height, width = size
-    x0, y0, x1, y1 = (float(value) for value in box or (0, 0, photo_width, photo_height))
-    box_width, box_height = x1 - x0, y1 - y0
-    if not (0 < box_width <= _FARTHEST * photo_width and 0 < box_height <= _FARTHEST * photo_height):
-        raise DataError(
-            f"The crop {(x0, y0, x1, y1)} must have an area, and at most {_FARTHEST} times the sides of the photograph "
-            f"({photo_width} by {photo_height} pixels)."
-        )
-    scale = min(width / box_width, height / box_height)
-    offset_x, offset_y = (width - box_width * scale) / 2, (height - box_height * scale) / 2
-    return Letterbox(scale, offset_x, offset_y, (x0, y0, x1, y1), height, width)
 
 
 def _vertical(place: Letterbox) -> tuple[int, int, float, float]:

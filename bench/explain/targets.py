@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -31,7 +32,11 @@ class Target:
 
     def rows(self) -> list[Callable[[Tensor], Tensor]]:
         """Return one function a row, from logits float32[K] to a scalar, as pytorch-grad-cam wants them."""
-        return [lambda logits, sign=sign: value(self.name, logits) * sign for sign in self.signs.tolist()]
+        return [partial(_signed, self.name, sign) for sign in self.signs.tolist()]
+
+
+def _signed(name: str, sign: float, logits: Tensor) -> Tensor:
+    return value(name, logits) * sign
 
 
 def value(name: str, logits: Tensor) -> Tensor:

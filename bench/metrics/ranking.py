@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import ceil
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from ..errors import UnknownNameError
 from .catalogue import Metric, metrics_for
 from .comparison import holm, paired_difference, ranks
 from .observations import Observations
-from .statistics import N_RESAMPLES, Values, Weights, group_weights
+from .statistics import N_RESAMPLES, Index, Statistic, Values, Weights, group_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,24 @@ class Comparison:
     """Images that both systems have, int64[S, S]."""
 
 
+class Rows(Protocol):
+    """What one system came to under one metric: one row a prediction, or a map, of a photograph."""
+
+    @property
+    def image_id(self) -> tuple[str, ...]:
+        """Photograph of each row."""
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """Sampling unit of each row's photograph."""
+
+    def subset(self, rows: NDArray[np.bool_]) -> Self:
+        """Return the rows of a mask bool[n]."""
+
+    def statistic(self, unit: Index) -> Statistic:
+        """Return the metric as a function of weights, whose columns `unit` intp[n] names row by row."""
+
+
 def compare_all(
     observations_by_system: Mapping[str, Observations],
     metric: str,
@@ -52,20 +71,43 @@ def compare_all(
     below alpha for any system to win. Raises ValueError when systems disagree about classes or about an image's group,
     truth or presence, and UnknownNameError for a metric that these classes do not have.
     """
-    everyone = tuple(observations_by_system.values())
-    groups = _agreed_groups(observations_by_system)
+    told = {
+        system: zip(own.image_id, zip(own.group, own.truth.tolist(), own.present.tolist(), strict=True), strict=True)
+        for system, own in observations_by_system.items()
+    }
+    groups = agreed_groups(told, "(group, truth, present)")
+    found = _metric_named(metric, tuple(observations_by_system.values()))
+    rows = {system: _Judged(found, own) for system, own in observations_by_system.items()}
+    return compare_rows(
+        rows, metric, groups,
+        higher_is_better=found.higher_is_better, n_resamples=n_resamples, seed=seed, alpha=alpha,
+    )  # fmt: skip
+
+
+def compare_rows(
+    rows_by_system: Mapping[str, Rows],
+    metric: str,
+    groups: tuple[str, ...],
+    *,
+    higher_is_better: bool,
+    n_resamples: int,
+    seed: int,
+    alpha: float,
+) -> Comparison:
+    """Return the ranks of all systems; `groups` are the sorted names of `agreed_groups`. See `compare_all`."""
+    everyone = tuple(rows_by_system.values())
     n_pairs = len(everyone) * (len(everyone) - 1) // 2
     draws = group_weights(groups, max(n_resamples, ceil(2 * n_pairs / alpha)), seed)
-    arena = _Arena(_metric_named(metric, everyone), everyone, {name: i for i, name in enumerate(groups)}, draws)
+    arena = _Arena(everyone, {name: i for i, name in enumerate(groups)}, draws)
     differences, p, n_common = _all_pairs(arena)
     adjusted = _adjusted(p)
     values = tuple(arena.value(system) for system in range(len(everyone)))
     return Comparison(
         metric=metric,
-        higher_is_better=arena.metric.higher_is_better,
-        systems=tuple(observations_by_system),
+        higher_is_better=higher_is_better,
+        systems=tuple(rows_by_system),
         values=values,
-        ranks=ranks(values, adjusted, arena.metric.higher_is_better, alpha, differences),
+        ranks=ranks(values, adjusted, higher_is_better, alpha, differences),
         differences=differences,
         p=p,
         adjusted=adjusted,
@@ -73,12 +115,47 @@ def compare_all(
     )
 
 
+def agreed_groups(told_by_system: Mapping[str, Iterable[tuple[str, tuple[Any, ...]]]], names: str) -> tuple[str, ...]:
+    """Return the sorted names of all groups; raise ValueError where two systems contradict each other.
+
+    What a system tells is image id and facts, row by row; the first fact is the group, `names` names them all.
+    """
+    facts: dict[str, tuple[Any, ...]] = {}
+    for system, told in told_by_system.items():
+        for image_id, fact in told:
+            if facts.setdefault(image_id, fact) != fact:
+                msg = f"{system!r} has {names} {fact} for image {image_id!r}, others {facts[image_id]}"
+                raise ValueError(msg)
+    return tuple(sorted({fact[0] for fact in facts.values()}))
+
+
 @dataclass(frozen=True, eq=False)
-class _Arena:
-    """Where systems meet: one metric, one set of resamples; what a system scores on a set of images is kept."""
+class _Judged:
+    """Predictions under one metric of classification, as `Rows`."""
 
     metric: Metric
-    everyone: tuple[Observations, ...]
+    observations: Observations
+
+    @property
+    def image_id(self) -> tuple[str, ...]:
+        return self.observations.image_id
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        return self.observations.group
+
+    def subset(self, rows: NDArray[np.bool_]) -> _Judged:
+        return _Judged(self.metric, self.observations.subset(rows))
+
+    def statistic(self, unit: Index) -> Statistic:
+        return self.metric.statistic(self.observations, unit)
+
+
+@dataclass(frozen=True, eq=False)
+class _Arena:
+    """Where systems meet: one set of resamples; what a system scores on a set of images is kept."""
+
+    everyone: tuple[Rows, ...]
     column: Mapping[str, int]
     draws: Weights
     _kept: dict[tuple[int, frozenset[str]], tuple[float, Values]] = field(default_factory=dict)
@@ -94,9 +171,9 @@ class _Arena:
         """Return the point value and the resampled values, float64[R], of a system on some of its images."""
         if (system, images) not in self._kept:
             own = self.everyone[system]
-            own = own.subset(np.fromiter((name in images for name in own.image_id), np.bool_, len(own)))
-            unit = np.fromiter((self.column[name] for name in own.group), np.intp, len(own))
-            statistic = self.metric.statistic(own, unit)
+            own = own.subset(np.fromiter((name in images for name in own.image_id), np.bool_, len(own.image_id)))
+            unit = np.fromiter((self.column[name] for name in own.group), np.intp, len(own.group))
+            statistic = own.statistic(unit)
             point = float(statistic(np.ones((1, len(self.column))))[0])
             self._kept[system, images] = point, statistic(self.draws)
         return self._kept[system, images]
@@ -124,18 +201,6 @@ def _adjusted(p: NDArray[np.float64]) -> NDArray[np.float64]:
     adjusted[upper] = holm(p[upper])
     adjusted.T[upper] = adjusted[upper]
     return adjusted
-
-
-def _agreed_groups(observations_by_system: Mapping[str, Observations]) -> tuple[str, ...]:
-    """Return the sorted names of all groups; raise ValueError where two systems contradict each other."""
-    facts: dict[str, tuple[str, int, bool]] = {}
-    for system, own in observations_by_system.items():
-        told = zip(own.group, own.truth.tolist(), own.present.tolist(), strict=True)
-        for image_id, fact in zip(own.image_id, told, strict=True):
-            if facts.setdefault(image_id, fact) != fact:
-                msg = f"{system!r} has (group, truth, present) {fact} for image {image_id!r}, others {facts[image_id]}"
-                raise ValueError(msg)
-    return tuple(sorted({group for group, _, _ in facts.values()}))
 
 
 def _metric_named(name: str, everyone: tuple[Observations, ...]) -> Metric:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..records import Cell, Explanation, Photomicrograph, Prediction
+from ..records import Cell, Explanation, Photomicrograph, Prediction, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,16 @@ class Unsolved:
     photo: Photomicrograph
     said: Mapping[str, Prediction]
     """By system."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapRow:
+    """What the maps of one method came to for one system: a line of the map table."""
+
+    method: str
+    target: str
+    """One of TARGETS; `any` for a control, which knows no target and stands beside both."""
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    """By name, of `metrics.MAP_METRICS`."""
+    reason: str | None = None
+    """Why there are no maps: the method cannot work on this model."""

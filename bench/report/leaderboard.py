@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from .. import results
 from ..errors import DataError, UnknownNameError
-from ..metrics import Observations, compare_all, confusion_scores, metrics_for, score_all
-from ..records import CLASSES, EXTERNAL, CellRecord, Score
+from ..metrics import (
+    Comparison,
+    Observations,
+    compare_all,
+    compare_maps,
+    confusion_scores,
+    gate_randomisation,
+    metrics_for,
+    score_all,
+    score_maps,
+)
+from ..records import CLASSES, EXTERNAL, CellRecord, MapScores, Score, untrained
 from ..run.scoring import observe
 from ..suite import Reference, Suite
+from .exhibits import MapRow
 
 HEADLINE = "macro_f1"
 COLUMNS: tuple[tuple[str, str], ...] = (
@@ -24,7 +35,17 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("sense_forced", "sense, forced"),
     ("sense_end_to_end", "sense, end to end"),
     ("majority_rate", "majority"),
+    ("lift_sense", "lift, sense"),
+    ("lift_presence", "lift, presence"),
+    ("tail_share", "tail share"),
+    ("gate_randomisation", "gate 1"),
 )
+MAP_COLUMNS: Mapping[str, tuple[str, str]] = {
+    "lift_sense": ("sense", "lift"),
+    "lift_presence": ("presence", "lift"),
+    "tail_share": ("sense", "share_tails"),
+}
+"""Target and metric behind each column that speaks of the ranked method's maps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +147,12 @@ def build(
         by_system[record.cell.detector, record.cell.backbone].append(record)
     observed = {pair: _observations(cells) for pair, cells in by_system.items()}
     whole = {pair: seen for pair, seen in observed.items() if _complete(by_system[pair], suite)}
-    ranks = _ranks(whole, metric)
-    rows = [_row(pair, by_system[pair], observed[pair], ranks.get(pair)) for pair in by_system]
+    method = suite.explainers[0] if suite.explainers else ""
+    if metric in MAP_COLUMNS:
+        ranks = _map_ranks({pair: by_system[pair] for pair in whole}, metric, method)
+    else:
+        ranks = _ranks(whole, metric)
+    rows = [_row(pair, by_system[pair], observed[pair], ranks.get(pair), method) for pair in by_system]
     return Leaderboard(
         suite=suite.shown_name,
         version=suite.version,
@@ -155,16 +180,75 @@ def _observations(cells: Sequence[CellRecord]) -> Observations:
 
 def _ranks(observed: Mapping[tuple[str, str], Observations], metric: str) -> dict[tuple[str, str], int]:
     if metric not in metrics_for(CLASSES):
-        raise UnknownNameError("metric", metric, metrics_for(CLASSES))
+        raise UnknownNameError("metric", metric, [*metrics_for(CLASSES), *MAP_COLUMNS])
     if not observed:
         return {}
     pairs = {" + ".join(pair): pair for pair in observed}
-    compared = compare_all({name: observed[pair] for name, pair in pairs.items()}, metric)
+    return _by_pair(compare_all({name: observed[pair] for name, pair in pairs.items()}, metric), pairs)
+
+
+def _map_ranks(
+    cells: Mapping[tuple[str, str], Sequence[CellRecord]], metric: str, method: str
+) -> dict[tuple[str, str], int]:
+    """Rank by what the maps came to; systems without maps have no rank."""
+    target, name = MAP_COLUMNS[metric]
+    tables = {pair: tables_of(own, method, target) for pair, own in cells.items()}
+    pairs = {" + ".join(pair): pair for pair, own in tables.items() if own and not any(one.reason for one in own)}
+    if not pairs:
+        return {}
+    return _by_pair(compare_maps({shown: tables[pair] for shown, pair in pairs.items()}, name), pairs)
+
+
+def _by_pair(compared: Comparison, pairs: Mapping[str, tuple[str, str]]) -> dict[tuple[str, str], int]:
     ranked = zip(compared.systems, compared.ranks, compared.values, strict=True)
     return {pairs[name]: rank for name, rank, value in ranked if value is not None}
 
 
-def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations, rank: int | None) -> Row:
+def tables_of(cells: Sequence[CellRecord], method: str, target: str) -> list[MapScores]:
+    """Return the tables of one method (or of maps from outside) and target, one a cell that was explained."""
+    return [
+        table for cell in cells for table in cell.maps if table.method in (method, EXTERNAL) and table.target == target
+    ]
+
+
+def map_scores(cells: Sequence[CellRecord], method: str) -> dict[str, Score]:
+    """Return the columns that speak of maps, and gate 1; those without a value say why."""
+    found = {}
+    for column, (target, name) in MAP_COLUMNS.items():
+        tables = [_only(table, name) for table in tables_of(cells, method, target)]
+        reason = next((table.reason for table in tables if table.reason), None)
+        if tables:
+            scored = [] if reason else [score for score in score_maps(tables) if score.metric == name]
+            score = scored[0] if scored else Score(name, None, reason=reason or "the maps were not scored for it")
+            found[column] = replace(score, metric=column)
+    trained = [_only(table, "lift") for table in tables_of(cells, method, "sense")]
+    random = [
+        table for cell in cells for table in cell.maps if (table.method, table.target) == (untrained(method), "sense")
+    ]
+    if random and not any(table.reason for table in trained):
+        found["gate_randomisation"] = gate_randomisation(trained, random)
+    return found
+
+
+def map_rows(cells: Sequence[CellRecord]) -> tuple[MapRow, ...]:
+    """Return every score of every method's maps of one system, controls and ceiling included."""
+    gathered: dict[tuple[str, str], list[MapScores]] = defaultdict(list)
+    for cell in cells:
+        for table in cell.maps:
+            gathered[table.method, table.target].append(table)
+    found = []
+    for (method, target), tables in gathered.items():
+        reason = next((table.reason for table in tables if table.reason), None)
+        scores = {} if reason else {score.metric: score for score in score_maps(tables)}
+        found.append(MapRow(method, target, scores, reason))
+    return tuple(found)
+
+
+def _only(table: MapScores, name: str) -> MapScores:
+    return replace(table, values={name: table.values[name]} if name in table.values else {})
+
+
+def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations, rank: int | None, method: str) -> Row:
     bad = [cell for cell in cells if cell.status == "failed"]
     scores = _scores(cells, seen)
     training = [cell.timings["fit_s"] for cell in cells if "fit_s" in cell.timings]
@@ -173,7 +257,7 @@ def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations,
         rank=rank,
         detector=pair[0],
         backbone=pair[1],
-        scores={score.metric: score for score in scores},
+        scores={score.metric: score for score in scores} | map_scores(cells, method),
         fit_s=sum(training) if training else None,
         ms_per_image=sum(inference) / len(inference) if inference else None,
         n_images=len(set(seen.image_id)),

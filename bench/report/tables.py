@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from ..metrics import metrics_for
+from ..metrics import gate_passed, metrics_for
 from ..records import CLASSES, Score
-from .leaderboard import COLUMNS, Leaderboard, Row
+from .leaderboard import COLUMNS, MAP_COLUMNS, Leaderboard, Row
 
 NOT_RUN = "published, not run here"
 
@@ -36,6 +36,8 @@ def _short(value: float | None) -> str:
 def _with_interval(score: Score | None) -> str:
     if score is None or score.value is None:
         return "–"
+    if score.metric == "gate_randomisation":
+        return {True: "passed", False: "failed", None: "–"}[gate_passed(score)]
     if score.low is None or score.high is None or score.metric == "majority_rate":
         return _short(score.value)
     return f"{_short(score.value)} [{_short(score.low)}, {_short(score.high)}]"
@@ -75,7 +77,10 @@ def _failures(board: Leaderboard) -> list[str]:
     partial = [
         f"NOT RANKED {row.system}: some folds or seeds are missing."
         for row in board.rows
-        if row.rank is None and not row.n_failed and row.scores[board.metric].value is not None
+        if row.rank is None
+        and not row.n_failed
+        and board.metric in row.scores
+        and row.scores[board.metric].value is not None
     ]
     return [*failed, *partial, *(f"LEFT OUT {reason}" for reason in board.left_out)]
 
@@ -88,6 +93,9 @@ NOTE = (
     "95 % intervals. Rank = 1 + systems significantly better (paired bootstrap by group, Holm).",
     "Sense: balanced accuracy where the truth is CW or CCW; forced compares CW with CCW only, end to end counts",
     "`none` as wrong. Majority: share of the commoner sense, what always saying it would score unbalanced.",
+    "Lift: how much more of the map's heat lies on the clast than chance would put there (0 chance, 1 all of it), for",
+    "the sense (CW against CCW) and for presence (a clast against none); tail share: of the sense map's heat on mantle",
+    "and tails. Gate 1: random weights give a significantly lower lift, so the map depends on what was learned.",
 )
 
 
@@ -121,6 +129,9 @@ _TITLES = {
     "presence AUROC": "presence\nAUROC",
     "sense, forced": "sense,\nforced",
     "sense, end to end": "sense,\nend to end",
+    "lift, sense": "lift,\nsense",
+    "lift, presence": "lift,\npresence",
+    "tail share": "tail\nshare",
 }
 """Column titles that take two lines on a terminal."""
 
@@ -146,7 +157,7 @@ def _plain(text: str) -> str:
 
 def as_csv(board: Leaderboard) -> str:
     """Every metric of every system in full precision: value, low, high."""
-    names = list(metrics_for(CLASSES))
+    names = [*metrics_for(CLASSES), *MAP_COLUMNS, "gate_randomisation"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     spread = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]

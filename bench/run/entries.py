@@ -12,7 +12,10 @@ from typing import Any, TypeVar
 
 from .. import plugins, weights
 from ..errors import ClastbenchError, PluginError, UsageError, WeightsNotFoundError
-from ..plugins import BACKBONES, DETECTORS, Plugin, is_network
+from ..plugins import BACKBONES, DETECTORS, EXPLAINERS, Plugin, is_network
+
+CONTROLS = ("random", "centre", "sobel")
+"""What every method of explanation must beat: explainers that know nothing of a model."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,19 @@ def _detector(name: str) -> Plugin:
     plugin = plugins.load(DETECTORS, name)
     plugins.check_detector(plugin.made)
     return plugin
+
+
+def load_explainers(names: Sequence[str]) -> tuple[Plugin, ...]:
+    """Load methods of explanation.
+
+    Raises:
+        ClastbenchError: one of them is unknown or broken; the run could not be complete without it.
+    """
+    found = tuple(plugins.load(EXPLAINERS, name) for name in names)
+    for plugin in found:
+        plugins.check_explainer(plugin.made)
+    _refuse_twins("explainers", [plugin.name for plugin in found])
+    return found
 
 
 Entry = TypeVar("Entry")

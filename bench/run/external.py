@@ -18,10 +18,11 @@ from pathlib import Path
 from .. import results
 from ..errors import DataError
 from ..metrics import score_all
-from ..records import CLASSES, EXTERNAL, Cell, CellRecord, Photomicrograph, Prediction
+from ..records import CLASSES, EXTERNAL, Cell, CellRecord, MapScores, Photomicrograph, Prediction
 from ..results import SCHEMA
 from ..suite import Suite, sha256_of_json
 from ..synth import draw_scene
+from .external_maps import score_folder
 from .inputs import Files, Generated, Source
 from .record import environment
 from .scoring import observe
@@ -35,8 +36,12 @@ Truth = Mapping[str, tuple[str, str | None, bool]]
 """Group, truth and presence by id."""
 
 
-def score_file(suite: Suite, source: Source, path: Path, name: str, folder: Path) -> list[CellRecord]:
+def score_file(
+    suite: Suite, source: Source, path: Path, name: str, folder: Path, *, maps: Path | None = None
+) -> list[CellRecord]:
     """Score a file and write one result a fold, so that `rank` shows the model beside all others.
+
+    `maps` is a folder of saliency maps as `external_maps` describes it.
 
     Raises:
         DataError: a row is impossible, or a photograph of the test split has no prediction.
@@ -45,6 +50,7 @@ def score_file(suite: Suite, source: Source, path: Path, name: str, folder: Path
     said = read_predictions(path)
     truth, digest = _truth(source), suite.digest(source.digest)
     _check_known(path, said, set(suite.folds.folds), set(truth))
+    tables = {} if maps is None else score_folder(suite, source, maps)
     made = []
     for fold_name, fold in suite.folds.folds.items():
         rows = said.get(fold_name, said.get("", {}))
@@ -54,8 +60,8 @@ def score_file(suite: Suite, source: Source, path: Path, name: str, folder: Path
                 f"{path}: no prediction for {lacking[0]!r} in fold {fold_name!r} ({len(lacking)} are missing)."
             )
         predictions = tuple(Prediction(i, *truth[i], rows[i]) for i in sorted(fold.test))
-        record = _record(suite, digest, Cell(EXTERNAL, name, 0, fold_name), predictions, path)
-        made.append(record)
+        cell = Cell(EXTERNAL, name, 0, fold_name)
+        made.append(_record(suite, digest, cell, predictions, tables.get(fold_name, ()), path=path))
     for record in made:
         results.write(record, folder)
     return made
@@ -83,7 +89,15 @@ def _known(photo: Photomicrograph) -> tuple[str, str | None, bool]:
     return photo.group, photo.truth, photo.present
 
 
-def _record(suite: Suite, digest: str, cell: Cell, predictions: tuple[Prediction, ...], path: Path) -> CellRecord:
+def _record(
+    suite: Suite,
+    digest: str,
+    cell: Cell,
+    predictions: tuple[Prediction, ...],
+    maps: tuple[MapScores, ...],
+    *,
+    path: Path,
+) -> CellRecord:
     return CellRecord(
         schema=SCHEMA,
         key=sha256_of_json([asdict(prediction) for prediction in predictions]),
@@ -99,6 +113,8 @@ def _record(suite: Suite, digest: str, cell: Cell, predictions: tuple[Prediction
         },
         scores=score_all(observe(predictions)),
         predictions=predictions,
+        maps=maps,
+        map_key="",
         artefacts={},
         timings={},
         environment=environment(),

@@ -160,6 +160,22 @@ def _read(source: str, path: Path | None) -> tuple[Photomicrograph, ...]:
     return read(path, source)
 
 
+def look_up(source: Source, ids: Sequence[str]) -> list[Photomicrograph]:
+    """Return photographs with their pixels, in the order of the ids; generated ones are rendered again.
+
+    Raises:
+        DataError: there is no such photograph.
+    """
+    unknown = sorted(set(ids) - source.ids)
+    if unknown:
+        raise DataError(f"{unknown[0]!r} is not among the {len(source.ids)} photographs of the suite.")
+    if isinstance(source, Generated):
+        return [render_photograph(source.recipe, int(image_id)) for image_id in ids]
+    assert isinstance(source, Files)
+    known = {photo.id: photo for photo in source.photographs}
+    return [known[image_id] for image_id in ids]
+
+
 def open_photographs(
     local: Mapping[str, Any], folders: Mapping[str, Path], expected: str
 ) -> dict[str, Photomicrograph]:

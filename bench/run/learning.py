@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,18 @@ from ..data.crops import Crops
 from ..errors import ClastbenchError, PluginError
 from ..records import CLASSES
 from ..suite import Training
+from ..train.log import write_log
 from . import samples
+from .following import following, watched_rows
 from .graph import Folders, Node
 
+if TYPE_CHECKING:
+    from ..train.heads import Head
+    from ..train.networks import BuiltNetwork
+    from .overlays import Exhibit
 
-def _plugin(node: Node) -> plugins.Plugin:
+
+def backbone_of(node: Node) -> plugins.Plugin:
     """Load the node's backbone anew."""
     return plugins.load_planned(plugins.BACKBONES, node.local["backbone"], node.spec["plugin"])
 
@@ -54,19 +61,48 @@ def _rows(crops_: Crops, ids: list[str], *, labelled: bool) -> NDArray[np.int64]
 
 
 def features(node: Node, folders: Folders, out: Path) -> None:
-    """Run a frozen network once over crops, and over the mirror images of those it may train on."""
+    """Run a frozen network once over crops, and over the mirror images of those it may train on.
+
+    What is pooled to features is kept for the photographs that will be explained: `maps.npy` float32[m, C, h, w] (or
+    tokens [m, T, C]), and the rows of the crops they are of, `map_rows.npy` int64[m].
+    """
     import torch  # noqa: PLC0415
 
     from ..train.networks import build, features_of  # noqa: PLC0415
 
-    made = _plugin(node).made
+    made = backbone_of(node).made
     crops_ = read_crops(folders["crops"])
     torch.manual_seed(0)
     network = build(made, "imagenet", crops_.size, node.local["device"])
-    np.save(out / "features.npy", features_of(network, crops_.images))
+    kept = _KeptMaps(_rows(crops_, node.spec["map_ids"], labelled=False), out / "maps.npy")
+    np.save(out / "map_rows.npy", kept.rows)
+    np.save(out / "features.npy", features_of(network, crops_.images, on_maps=kept.add))
+    kept.close()
     rows = _rows(crops_, node.spec["mirror_ids"], labelled=True)
     np.save(out / "mirror_rows.npy", rows)
     np.save(out / "mirrored.npy", features_of(network, crops_.images[rows], mirror=True))
+
+
+class _KeptMaps:
+    """Writes the maps of some rows to a file, as they come."""
+
+    def __init__(self, rows: NDArray[np.int64], path: Path) -> None:
+        self.rows, self._path = rows, path
+        self._file: NDArray[np.float32] | None = None
+
+    def add(self, start: int, maps: NDArray[np.float32]) -> None:
+        """Keep what is wanted of the rows `start`, `start` + 1, …; rows come in order."""
+        if not len(self.rows):  # an empty file cannot be mapped
+            return
+        if self._file is None:
+            shape = (len(self.rows), *maps.shape[1:])
+            self._file = np.lib.format.open_memmap(self._path, mode="w+", dtype=np.float32, shape=shape)
+        first, last = np.searchsorted(self.rows, [start, start + len(maps)])
+        self._file[first:last] = maps[self.rows[first:last] - start]
+
+    def close(self) -> None:
+        """Write out what is still in memory."""
+        self._file = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +129,7 @@ def fit(node: Node, folders: Folders, out: Path) -> None:
 
 
 def _fit_classifier(work: Fitting) -> None:
-    plugin = _plugin(work.node)
+    plugin = backbone_of(work.node)
     with _blaming(plugin.name, "fit"):
         plugin.made.fit(
             work.crops.take(work.train),
@@ -116,11 +152,26 @@ def _fit_head(work: Fitting) -> None:
         inputs = np.concatenate([inputs, _mirrored_features(work)])
         labels = np.concatenate([labels, twins(labels)])
     watched = (plain[work.validation], work.crops.labels[work.validation])
-    head, log = fit_head(
-        inputs, labels, watched, recipe=recipe, seed=work.node.spec["seed"], device=work.node.local["device"]
-    )
+    with following(work.node, lambda: _maps_to_show(work)) as on_epoch:
+        head, log = fit_head(
+            inputs,
+            labels,
+            watched,
+            recipe=recipe,
+            seed=work.node.spec["seed"],
+            device=work.node.local["device"],
+            on_epoch=on_epoch,
+        )
     save_file(head.cpu().state_dict(), work.out / "head.safetensors")
-    _write_log(log, work.out)
+    write_log(log, work.out)
+
+
+def _maps_to_show(work: Fitting) -> Exhibit | None:
+    """What the overlays of a head are drawn of."""
+    from .overlays import of_features  # noqa: PLC0415
+
+    rows = watched_rows(work.crops, work.validation, work.node.spec["validation"])
+    return of_features(work.folders["features"], work.crops, rows, work.node.local["device"])
 
 
 def _mirrored_features(work: Fitting) -> NDArray[np.float32]:
@@ -140,23 +191,28 @@ def _fit_network(work: Fitting) -> None:
     from ..train.whole import fit_network  # noqa: PLC0415
 
     spec = work.node.spec
-    plugin = _plugin(work.node)
+    plugin = backbone_of(work.node)
     torch.manual_seed(spec["seed"])
     weights = "none" if spec["mode"] == "scratch" else "imagenet"
     network = build(plugin.made, weights, work.crops.size, work.node.local["device"])
-    log = fit_network(
-        network,
-        work.crops.take(work.train),
-        work.crops.take(work.validation),
-        recipe=Training(**spec["recipe"]),
-        seed=spec["seed"],
-    )
+    with following(work.node, lambda: _crops_to_show(work, network)) as on_epoch:
+        log = fit_network(
+            network,
+            work.crops.take(work.train),
+            work.crops.take(work.validation),
+            recipe=Training(**spec["recipe"]),
+            seed=spec["seed"],
+            on_epoch=on_epoch,
+        )
     save_model(network.module.cpu(), str(work.out / "model.safetensors"))
-    _write_log(log, work.out)
+    write_log(log, work.out)
 
 
-def _write_log(log: list[Any], out: Path) -> None:
-    (out / "log.json").write_text(json.dumps([asdict(epoch) for epoch in log], indent=1), encoding="utf-8")
+def _crops_to_show(work: Fitting, network: BuiltNetwork) -> Exhibit | None:
+    """What the overlays of a network are drawn of."""
+    from .overlays import of_network  # noqa: PLC0415
+
+    return of_network(network, work.crops, watched_rows(work.crops, work.validation, work.node.spec["validation"]))
 
 
 def classify(node: Node, folders: Folders, out: Path) -> None:
@@ -173,29 +229,44 @@ def classify(node: Node, folders: Folders, out: Path) -> None:
 
 def _head_logits(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     del crops_
-    from safetensors.torch import load_file  # noqa: PLC0415
-
-    from ..train.heads import Head, head_logits  # noqa: PLC0415
+    from ..train.heads import head_logits  # noqa: PLC0415
 
     inputs = np.load(folders["features"] / "features.npy")[rows]
-    head = Head(inputs.shape[1], node.spec["recipe"]["hidden"])
-    head.load_state_dict(load_file(folders["fit"] / "head.safetensors"))
-    return head_logits(head.to(node.local["device"]), inputs, node.local["device"])
+    head = read_head(node, folders)
+    return head_logits(head, inputs, node.local["device"])
+
+
+def read_head(node: Node, folders: Folders) -> Head:
+    """Read the layers that a fit trained on top of a frozen network."""
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    from ..train.heads import Head  # noqa: PLC0415
+
+    tensors = load_file(folders["fit"] / "head.safetensors")
+    head = Head(tensors["0.weight"].shape[1], node.spec["recipe"]["hidden"])
+    head.load_state_dict(tensors)
+    return head.to(node.local["device"])
 
 
 def _network_logits(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    from ..train.networks import logits_of  # noqa: PLC0415
+
+    return logits_of(read_network(node, folders, crops_.size), crops_.images[rows])
+
+
+def read_network(node: Node, folders: Folders, size: tuple[int, int]) -> BuiltNetwork:
+    """Read a network that a fit trained as a whole."""
     from safetensors.torch import load_model  # noqa: PLC0415
 
-    from ..train.networks import build, logits_of  # noqa: PLC0415
+    from ..train.networks import build  # noqa: PLC0415
 
-    plugin = _plugin(node)
-    network = build(plugin.made, "none", crops_.size, node.local["device"])
+    network = build(backbone_of(node).made, "none", size, node.local["device"])
     load_model(network.module, str(folders["fit"] / "model.safetensors"), device=node.local["device"])
-    return logits_of(network, crops_.images[rows])
+    return network
 
 
 def _ask(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    plugin = _plugin(node)
+    plugin = backbone_of(node)
     with _blaming(plugin.name, "load"):
         plugin.made.load(folders["fit"], device=node.local["device"])
     parts = []

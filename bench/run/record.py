@@ -11,8 +11,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ..records import Cell, CellRecord, Prediction, Score
-from ..results import SCHEMA, predictions_from, scores_from
+from ..records import TARGETS, Cell, CellRecord, MapScores, Prediction, Score
+from ..results import SCHEMA, map_scores_from, predictions_from, scores_from
 from .graph import Node
 from .plan import Plan
 from .store import Store
@@ -20,8 +20,9 @@ from .store import Store
 PACKAGES = ("clastbench", "numpy", "pillow", "scipy", "timm", "torch", "torchvision")
 
 
-def finished(plan: Plan, cell: Cell, node: Node, store: Store) -> CellRecord:
-    """Read a scored cell back from the store."""
+def finished(plan: Plan, cell: Cell, node: Node, store: Store, failures: Mapping[str, str]) -> CellRecord:
+    """Read a scored cell back from the store; `failures` says by key why nodes failed."""
+    maps, complete = _maps(plan, cell, store, failures)
     said = json.loads((store.read(node) / "cell.json").read_text(encoding="utf-8"))
     return _record(
         plan,
@@ -29,9 +30,25 @@ def finished(plan: Plan, cell: Cell, node: Node, store: Store) -> CellRecord:
         node.key,
         scores=scores_from(said["scores"]),
         predictions=predictions_from(said["predictions"]),
+        maps=maps,
+        map_key=plan.map_key(cell) if complete else "",
         artefacts=_artefacts(node, store),
         timings=_timings(node, store),
     )
+
+
+def _maps(plan: Plan, cell: Cell, store: Store, failures: Mapping[str, str]) -> tuple[tuple[MapScores, ...], bool]:
+    """Return the tables of all methods, and whether none failed."""
+    tables: list[MapScores] = []
+    complete = True
+    for method, node in plan.maps[cell].items():
+        if isinstance(node, Node) and node.key not in failures:
+            tables += map_scores_from(json.loads((store.read(node) / "map_scores.json").read_text(encoding="utf-8")))
+            continue
+        reason = failures[node.key] if isinstance(node, Node) else node
+        complete &= not isinstance(node, Node)
+        tables += [MapScores(method, target, reason=reason) for target in TARGETS]
+    return tuple(tables), complete
 
 
 def failed(plan: Plan, cell: Cell, key: str, reason: str) -> CellRecord:
@@ -47,6 +64,8 @@ def _record(
     reason: str | None = None,
     scores: tuple[Score, ...] = (),
     predictions: tuple[Prediction, ...] = (),
+    maps: tuple[MapScores, ...] = (),
+    map_key: str = "",
     artefacts: Mapping[str, str] | None = None,
     timings: Mapping[str, float] | None = None,
 ) -> CellRecord:
@@ -62,6 +81,8 @@ def _record(
         plugins=plan.plugins[cell],
         scores=scores,
         predictions=predictions,
+        maps=maps,
+        map_key=map_key,
         artefacts=artefacts or {},
         timings=timings or {},
         environment={**environment(), "device": plan.device},

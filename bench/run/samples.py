@@ -61,12 +61,12 @@ def _of_clast(image_id: str, clast: Clast, settings: CropSettings, chance: np.ra
 def _of_background(photo: Photomicrograph, settings: CropSettings, chance: np.random.Generator) -> list[Sample]:
     if photo.present and not any(clast.primary and not clast.ignore for clast in photo.clasts):
         return []
-    width, height = _size(photo)
+    width, height = size_of(photo)
     boxes = (_background(photo.clasts, width, height, chance) for _ in range(settings.background))
     return [Sample(photo.id, widen(box, settings.context), CLASSES.index("none")) for box in boxes if box is not None]
 
 
-def _size(photo: Photomicrograph) -> tuple[int, int]:
+def size_of(photo: Photomicrograph) -> tuple[int, int]:
     """Return `(width, height)`; the pixels are decoded only where the attributes do not tell."""
     try:
         return int(photo.attributes["width"]), int(photo.attributes["height"])

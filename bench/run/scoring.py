@@ -36,19 +36,30 @@ def predictions(
     A clast's score is the detector's score times the probability that the backbone gives to a sense; what the detector
     doubts goes to `none`.
     """
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
-    softmax = shifted / shifted.sum(axis=1, keepdims=True) if len(logits) else logits
-    best = {photo.id: (-1.0, np.eye(len(CLASSES))[0]) for photo in photographs}
-    for sample, probability in zip(boxes, softmax, strict=True):
-        seen = probability * sample.score
-        seen[0] += 1 - sample.score
-        strength = float(seen[1:].sum())
-        if strength > best[sample.image_id][0]:
-            best[sample.image_id] = (strength, seen)
+    best = {photo.id: np.eye(len(CLASSES))[0] for photo in photographs}
+    for image_id, (_, seen) in best_boxes(boxes, logits).items():
+        best[image_id] = seen
     return [
-        Prediction(photo.id, photo.group, photo.truth, photo.present, tuple(float(p) for p in best[photo.id][1]))
+        Prediction(photo.id, photo.group, photo.truth, photo.present, tuple(float(p) for p in best[photo.id]))
         for photo in photographs
     ]
+
+
+def best_boxes(
+    boxes: Sequence[samples.Sample], logits: NDArray[np.float64]
+) -> dict[str, tuple[int, NDArray[np.float64]]]:
+    """Return, by photograph, which of its boxes decides (counted from 0), and what it says."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
+    softmax = shifted / shifted.sum(axis=1, keepdims=True) if len(logits) else logits
+    found: dict[str, tuple[int, NDArray[np.float64]]] = {}
+    counts: dict[str, int] = {}
+    for sample, probability in zip(boxes, softmax, strict=True):
+        nth = counts[sample.image_id] = counts.get(sample.image_id, -1) + 1
+        seen = probability * sample.score
+        seen[0] += 1 - sample.score
+        if sample.image_id not in found or seen[1:].sum() > found[sample.image_id][1][1:].sum():
+            found[sample.image_id] = nth, seen
+    return found
 
 
 def observe(said: Sequence[Prediction]) -> Observations:

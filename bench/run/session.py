@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import results
 from ..errors import DataError, StoreError, UsageError
-from ..plugins import BACKBONES, DETECTORS
+from ..plugins import BACKBONES, DETECTORS, EXPLAINERS
 from ..records import Cell, CellRecord
 from ..suite import Suite
 from . import record
+from .catching_up import catch_up
 from .device import find_device
 from .entries import choose
 from .executors import Executor, InProcess, Workers
@@ -40,8 +41,11 @@ class Choice:
 
     detectors: Sequence[str] = ()
     backbones: Sequence[str] = ()
+    explainers: Sequence[str] = ()
     device: str = "auto"
     jobs: int | None = None
+    tensorboard: bool = True
+    """Whether event files are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Summary:
     cells: int
     up_to_date: int
     failed: Mapping[Cell, str]
+    unmapped: Mapping[Cell, str]
+    """Cells that were scored while explaining them failed; tried again on the next run."""
     made: int
     folder: Path
 
@@ -84,9 +90,11 @@ class Session:
             self.source,
             detectors=choose(suite.detectors, choice.detectors, DETECTORS),
             backbones=choose(suite.backbones, choice.backbones, BACKBONES),
+            explainers=choose(suite.explainers, choice.explainers, EXPLAINERS),
             seeds=suite.seeds,
             device=find_device(choice.device),
             download=download,
+            tensorboard=self.store.tensorboard if choice.tensorboard else None,
         )
         self.folder = places.out / suite.shown_name
 
@@ -102,13 +110,18 @@ class Session:
             found = results.read(path)
         except DataError:
             return False
-        return found.status == "ok" and found.key == node.key and found.suite_digest == self.plan.digest
+        keys = (found.key, found.map_key, found.suite_digest)
+        return found.status == "ok" and keys == (node.key, self.plan.map_key(cell), self.plan.digest)
+
+    def _targets(self, cells: Iterable[Cell]) -> list[Node]:
+        """The nodes that the results of some cells are read from."""
+        return [node for cell in cells for node in (self.plan.cells[cell], *self.plan.map_nodes(cell).values())]
 
     def prospect(self) -> Prospect:
         """Look ahead; nothing is made, nothing is downloaded."""
         stale = self._stale()
-        needed = missing(stale.values(), self.store)
-        every = {node.key: node for node in topological(list(self.plan.cells.values()))}
+        needed = missing(self._targets(stale), self.store)
+        every = {node.key: node for node in topological(self._targets(self.plan.cells))}
         kinds: dict[str, int] = {}
         for node in needed.values():
             kinds[node.kind] = kinds.get(node.kind, 0) + 1
@@ -129,7 +142,8 @@ class Session:
         """Make every cell that is not up to date and write its result file; failures never stop other cells."""
         opened_before.cache_clear()  # a long-lived process may have read an older version of the data
         stale = self._stale()
-        needed = missing(stale.values(), self.store)
+        targets = self._targets(stale)
+        needed = missing(targets, self.store)
         if any(node.kind in ("crops", "detect") for node in needed.values()):
             self.source.require_pixels()
         for folder in (self.store.root, self.folder):
@@ -137,30 +151,40 @@ class Session:
         self.store.sweep()
         reasons: Mapping[str, str] = {}
         if needed:
-            reasons = run(stale.values(), self.store, self._executor(), progress)
-        failed = dict(self.plan.broken)
+            reasons = run(targets, self.store, self._executor(), progress)
+        failed, unmapped = dict(self.plan.broken), {}
         for cell, node in stale.items():
-            found = self._finished(cell, node, reasons.get(node.key))
+            found = self._finished(cell, node, reasons)
             results.write(found, self.folder)
             if found.reason is not None:
                 failed[cell] = found.reason
+            elif found.map_key != self.plan.map_key(cell):
+                unmapped[cell] = next(table.reason for table in found.maps if table.reason) or ""
         for cell in self.plan.cells:
             if "@" in cell.backbone:  # while it could not even be loaded, it had no mode
                 results.forget(replace(cell, backbone=cell.backbone.rpartition("@")[0]), self.folder)
         for cell, reason in self.plan.broken.items():
             results.write(record.failed(self.plan, cell, "", reason), self.folder)
+        self._show()
         up_to_date = len(self.plan.cells) - len(stale)
         made = sum(self.store.has(node) for node in needed.values())
-        return Summary(len(self.plan.cells) + len(self.plan.broken), up_to_date, failed, made, self.folder)
+        cells = len(self.plan.cells) + len(self.plan.broken)
+        return Summary(cells, up_to_date, failed, unmapped, made, self.folder)
 
-    def _finished(self, cell: Cell, node: Node, reason: str | None) -> CellRecord:
+    def _finished(self, cell: Cell, node: Node, reasons: Mapping[str, str]) -> CellRecord:
         """Put a cell's record together; what cannot be read back from the store is a failure of this cell alone."""
+        reason = reasons.get(node.key)
         if reason is None:
             try:
-                return record.finished(self.plan, cell, node, self.store)
+                return record.finished(self.plan, cell, node, self.store, reasons)
             except StoreError as error:
                 reason = str(error)
         return record.failed(self.plan, cell, node.key, reason)
+
+    def _show(self) -> None:
+        """Bring TensorBoard's event files up to date."""
+        if self.choice.tensorboard:
+            catch_up(self.plan, self.store, self.folder)
 
     def _executor(self) -> Executor:
         jobs, threads = _workers(self.choice, self.suite, self.plan.device)

@@ -11,6 +11,8 @@ from typing import TextIO
 
 from .graph import Folders, Node
 from .learning import classify, features, fit
+from .localising import localise
+from .looking import explain
 from .scoring import score
 from .seeing import crops, detect, pictures
 from .store import Store, describe
@@ -22,6 +24,8 @@ STEPS: Mapping[str, Callable[[Node, Folders, Path], None]] = {
     "features": features,
     "fit": fit,
     "classify": classify,
+    "explain": explain,
+    "localise": localise,
     "score": score,
 }
 

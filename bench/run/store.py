@@ -27,6 +27,11 @@ class Store:
         self.root = root
         self._verified: set[Path] = set()
 
+    @property
+    def tensorboard(self) -> Path:
+        """Where TensorBoard's event files lie: made beside the nodes, no part of any outcome."""
+        return self.root / "tensorboard"
+
     def folder(self, node: Node) -> Path:
         """Where the node's files lie once it is finished."""
         return self.root / "nodes" / node.kind / node.key
@@ -119,7 +124,7 @@ class Store:
 
     def clear(self) -> None:
         """Remove everything."""
-        for part in ("nodes", "tmp", "failures"):
+        for part in ("nodes", "tmp", "failures", self.tensorboard.name):
             shutil.rmtree(self.root / part, ignore_errors=True)
 
     def sweep(self) -> int:

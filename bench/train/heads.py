@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ..records import CLASSES
 from ..suite import Training
 from .augment import MIRRORED_INDEX
-from .loop import Epoch, run_epochs
+from .log import Epoch
+from .loop import OnEpoch, run_epochs
 
 
 class Head(nn.Sequential):
@@ -33,6 +34,7 @@ def fit_head(
     recipe: Training,
     seed: int,
     device: str,
+    on_epoch: OnEpoch | None = None,
 ) -> tuple[Head, list[Epoch]]:
     """Train a head with Adam for a fixed number of epochs; the last epoch is kept.
 
@@ -43,6 +45,7 @@ def fit_head(
         recipe: how to train.
         seed: of initialisation and order.
         device: a torch device.
+        on_epoch: called after every epoch.
     """
     torch.manual_seed(seed)
     head = Head(features.shape[1], recipe.hidden).to(device)
@@ -56,7 +59,7 @@ def fit_head(
     def watch() -> tuple[Tensor, Tensor]:
         return head(watched), torch.from_numpy(validation[1])
 
-    log = run_epochs(head, len(labels), batch, watch, recipe=recipe, seed=seed, device=device)
+    log = run_epochs(head, len(labels), batch, watch, recipe=recipe, seed=seed, device=device, on_epoch=on_epoch)
     return head, log
 
 

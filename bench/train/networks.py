@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,14 +77,26 @@ def logits_of(network: BuiltNetwork, images: NDArray[np.uint8], *, batch: int = 
 
 
 def features_of(
-    network: BuiltNetwork, images: NDArray[np.uint8], *, mirror: bool = False, batch: int = INFERENCE_BATCH
+    network: BuiltNetwork,
+    images: NDArray[np.uint8],
+    *,
+    mirror: bool = False,
+    on_maps: Callable[[int, NDArray[np.float32]], None] | None = None,
+    batch: int = INFERENCE_BATCH,
 ) -> NDArray[np.float32]:
-    """Return pooled features float32[N, C] of crops uint8[N, H, W, 3], or of their mirror images."""
+    """Return pooled features float32[N, C] of crops uint8[N, H, W, 3], or of their mirror images.
+
+    `on_maps` is handed what is pooled, batch by batch: the row it begins with, and maps float32[n, C, h, w] or tokens
+    float32[n, T, C].
+    """
     network.module.eval()
     channels_last = getattr(network.module, "output_fmt", "NCHW") == "NHWC"
     pooled = []
     with torch.inference_mode():
-        for inputs in _batches(network, images, batch=batch, mirror=mirror):
+        for number, inputs in enumerate(_batches(network, images, batch=batch, mirror=mirror)):
             _, maps = forward_with(network.module, network.cam_layer, inputs)
             pooled.append(pool(maps, channels_last=channels_last).float().cpu().numpy())
+            if on_maps is not None:
+                maps = maps.permute(0, 3, 1, 2) if channels_last and maps.ndim == 4 else maps
+                on_maps(number * batch, maps.float().cpu().numpy())
     return np.concatenate(pooled) if pooled else np.zeros((0, 0), np.float32)

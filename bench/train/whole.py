@@ -8,11 +8,20 @@ from torch import Tensor
 from ..data.crops import Crops, to_float
 from ..suite import Training
 from .augment import augment
-from .loop import Epoch, run_epochs
+from .log import Epoch
+from .loop import OnEpoch, run_epochs
 from .networks import BuiltNetwork, logits_of
 
 
-def fit_network(network: BuiltNetwork, crops: Crops, validation: Crops, *, recipe: Training, seed: int) -> list[Epoch]:
+def fit_network(
+    network: BuiltNetwork,
+    crops: Crops,
+    validation: Crops,
+    *,
+    recipe: Training,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> list[Epoch]:
     """Train a built network in place for a fixed number of epochs; the last epoch is kept.
 
     Args:
@@ -21,6 +30,7 @@ def fit_network(network: BuiltNetwork, crops: Crops, validation: Crops, *, recip
         validation: only watched, never chosen on.
         recipe: how to train.
         seed: of order and augmentation.
+        on_epoch: called after every epoch.
     """
     images = torch.from_numpy(crops.images.copy())
     labels = torch.from_numpy(crops.labels)
@@ -43,4 +53,13 @@ def fit_network(network: BuiltNetwork, crops: Crops, validation: Crops, *, recip
     def watch() -> tuple[Tensor, Tensor]:
         return torch.from_numpy(logits_of(network, validation.images)), torch.from_numpy(validation.labels)
 
-    return run_epochs(network.module, len(crops), batch, watch, recipe=recipe, seed=seed, device=network.device)
+    return run_epochs(
+        network.module,
+        len(crops),
+        batch,
+        watch,
+        recipe=recipe,
+        seed=seed,
+        device=network.device,
+        on_epoch=on_epoch,
+    )

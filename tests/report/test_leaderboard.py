@@ -49,6 +49,8 @@ def record(backbone="net", *, right: int | None = 30, fold="f0", seed=0, reason=
         plugins={"detector": {"name": "whole-image"}, "backbone": {"name": backbone}},
         scores=score_all(observe(said)) if said else (),
         predictions=said,
+        maps=(),
+        map_key="",
         artefacts={},
         timings={"fit_s": 2.0, "ms_per_image": 4.0} if said else {},
         environment={"python": "3"},
@@ -249,12 +251,12 @@ def test_writing_again_leaves_one_file(tmp_path):
 
 
 def broken(**changed) -> str:
-    return json.dumps({"schema": 1, **changed})
+    return json.dumps({"schema": results.SCHEMA, **changed})
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "3", "null", '"x"', "{}", broken(), broken(schema=1, cell={}), "\x00", '{"schema": 1, "cell": 3}'],
+    ["", "{", "[]", "3", "null", '"x"', "{}", broken(), broken(cell={}), "\x00", '{"schema": 2, "cell": 3}'],
 )
 def test_what_is_not_a_record_is_refused_by_name(tmp_path, text):
     path = tmp_path / "x.json"
@@ -267,7 +269,7 @@ def test_a_record_of_another_schema_is_refused(tmp_path):
     path = results.write(record(), tmp_path)
     said = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**said, "schema": 99}), encoding="utf-8")
-    with pytest.raises(DataError, match="schema 99; this version of clastbench reads 1"):
+    with pytest.raises(DataError, match="schema 99; this version of clastbench reads 2"):
         results.read(path)
 
 

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import timm
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
 from torch import nn
 
 from clastbench.baselines.small import SmallVGG
@@ -14,7 +17,8 @@ from clastbench.errors import PluginError
 from clastbench.suite import Training
 from clastbench.train.heads import Head, fit_head, head_logits
 from clastbench.train.layers import forward_with, last_spatial_layer, pool
-from clastbench.train.loop import run_epochs
+from clastbench.train.log import read_log, write_log
+from clastbench.train.loop import Tally, run_epochs
 from clastbench.train.networks import build, features_of, logits_of
 from clastbench.train.whole import fit_network
 
@@ -143,7 +147,59 @@ def test_log_has_one_line_an_epoch_without_validation_figures_when_there_is_no_v
     features, labels = blobs()
     _, log = fit_head(features, labels, NOTHING, recipe=Training(epochs=3, hidden=4), seed=0, device="cpu")
     assert [epoch.epoch for epoch in log] == [1, 2, 3]
-    assert {(epoch.validation_loss, epoch.validation_accuracy) for epoch in log} == {(None, None)}
+    watched = {(epoch.validation_loss, epoch.validation_accuracy, epoch.validation_macro_f1) for epoch in log}
+    assert watched == {(None, None, None)}
+    assert all(0 < epoch.train_macro_f1 <= 1 for epoch in log)
+
+
+def test_training_figures_are_of_the_logits_that_were_trained_on():
+    """One of two rows is answered rightly; CW occurs nowhere, so macro-F1 is the mean of 2/3 and 0."""
+    layer, said = nn.Linear(1, 3), torch.tensor([[9.0, 0.0, 0.0], [9.0, 0.0, 0.0]])
+    log = run_epochs(
+        layer,
+        2,
+        lambda rows: (layer(torch.zeros(2, 1)) * 0 + said[rows], torch.tensor([NONE, CCW])[rows]),
+        lambda: (said[:1], torch.tensor([NONE])),
+        recipe=Training(epochs=1, batch_size=2),
+        seed=0,
+        device="cpu",
+    )
+    assert (log[0].train_accuracy, log[0].train_macro_f1) == (0.5, pytest.approx(1 / 3))
+    assert (log[0].validation_accuracy, log[0].validation_macro_f1) == (1.0, 1.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
+def test_macro_f1_of_a_tally_is_that_of_scikit_learn(pairs):
+    labels, said = (torch.tensor(column) for column in zip(*pairs, strict=True))
+    tally = Tally()
+    for part in torch.split(torch.arange(len(labels)), 7):
+        tally.add(nn.functional.one_hot(said[part], 3).float(), labels[part])
+    assert tally.macro_f1 == pytest.approx(f1_score(labels, said, average="macro"))
+    assert tally.accuracy == pytest.approx((labels == said).float().mean().item())
+
+
+def test_log_comes_back_as_it_was_written(tmp_path):
+    features, labels = blobs()
+    _, log = fit_head(features, labels, blobs(seed=1), recipe=Training(epochs=2, hidden=4), seed=0, device="cpu")
+    write_log(log, tmp_path)
+    assert read_log(tmp_path) == log
+    assert read_log(tmp_path / "elsewhere") == []
+
+
+def test_every_epoch_is_told_of_while_the_training_goes_on():
+    features, labels = blobs()
+    seen = []
+    recipe = Training(epochs=3, hidden=4)
+    head, log = fit_head(
+        features,
+        labels,
+        NOTHING,
+        recipe=recipe,
+        seed=0,
+        device="cpu",
+        on_epoch=lambda epoch, module: seen.append((epoch, module, module.training)),
+    )
+    assert seen == [(epoch, head, False) for epoch in log]
 
 
 def test_validation_is_only_watched():

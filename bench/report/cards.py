@@ -1,0 +1,144 @@
+"""Exhibits made ready for a page: picture, outlines, heat, and the words beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..records import CLASSES, MIRRORED, TARGETS
+from ..results import slug
+from .exhibits import Exhibit, Unsolved
+from .heat import Heat, heat
+from .pictures import Picture, Pictures
+from .selection import KINDS, confidence, said
+
+NO_MAPS = "No maps were made for this photograph."
+HIDDEN = "Maps are not shown: they count as pixels of the photograph, and this copy was written without pixels."
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One exhibit on a page."""
+
+    anchor: str
+    exhibit: Exhibit
+    picture: Picture
+    heats: tuple[tuple[str, Heat], ...]
+    """With the question that each map answers."""
+    missing: str | None
+    """Why there is no heat."""
+
+    @property
+    def said(self) -> str:
+        """The most probable class."""
+        return said(self.exhibit.prediction)
+
+    @property
+    def confidence(self) -> float:
+        """The probability of what was said."""
+        return confidence(self.exhibit.prediction)
+
+    @property
+    def kind(self) -> str:
+        """The kind of failure in words."""
+        return KINDS[self.exhibit.kind].title if self.exhibit.kind in KINDS else self.exhibit.kind
+
+    @property
+    def lifts(self) -> tuple[tuple[str, float | None], ...]:
+        """Target and lift."""
+        known = self.exhibit.lift
+        return tuple(
+            (target, known[target]) for target in (*TARGETS, *sorted(set(known) - {*TARGETS})) if target in known
+        )
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What is known of photograph and prediction."""
+        photo, cell = self.exhibit.photo, self.exhibit.cell
+        foliation = None if photo.foliation_deg is None else f"{angle(photo.foliation_deg)} to the horizontal"
+        wide = None if photo.um_per_px is None else length(photo.um_per_px * self.picture.width)
+        rows = (
+            ("Kind", self.kind),
+            ("Light", photo.light),
+            ("Foliation", foliation),
+            ("Width of view", wide),
+            ("Fold, seed", f"{cell.fold}, {cell.seed}"),
+        )
+        return tuple((name, value or "not known") for name, value in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsolvedCard:
+    """One photograph that nobody got right, on a page."""
+
+    anchor: str
+    unsolved: Unsolved
+    picture: Picture
+
+    @property
+    def answers(self) -> tuple[tuple[str, str, tuple[float, ...]], ...]:
+        """System, what it said, and its probabilities."""
+        told = sorted(self.unsolved.said.items())
+        return tuple((system, said(prediction), prediction.probabilities) for system, prediction in told)
+
+
+def cards(exhibits: Sequence[Exhibit], pictures: Pictures, *, pixels: bool) -> tuple[Card, ...]:
+    """Make exhibits ready, in their order."""
+    anchors = _anchors([exhibit.photo.id for exhibit in exhibits])
+    return tuple(_card(exhibit, anchor, pictures, pixels) for exhibit, anchor in zip(exhibits, anchors, strict=True))
+
+
+def grouped(shown: Sequence[Card]) -> tuple[tuple[str, tuple[Card, ...]], ...]:
+    """Return the cards by kind, kinds and cards in their order."""
+    kinds = dict.fromkeys(card.kind for card in shown)
+    return tuple((kind, tuple(card for card in shown if card.kind == kind)) for kind in kinds)
+
+
+def unsolved_cards(unsolved: Sequence[Unsolved], pictures: Pictures) -> tuple[UnsolvedCard, ...]:
+    """Make unsolved photographs ready, in their order."""
+    anchors = _anchors([one.photo.id for one in unsolved])
+    return tuple(UnsolvedCard(anchor, one, pictures[one.photo]) for one, anchor in zip(unsolved, anchors, strict=True))
+
+
+def question(exhibit: Exhibit, target: str) -> str:
+    """Say which question the map of a target answers."""
+    if target == "sense":
+        probabilities = dict(zip(CLASSES, exhibit.prediction.probabilities, strict=True))
+        preferred = "CW" if probabilities["CW"] >= probabilities["CCW"] else "CCW"
+        return f"Sense: why {preferred} and not {MIRRORED[preferred]}"
+    return "Presence: why a clast and not none" if target == "presence" else target
+
+
+def angle(degrees: float) -> str:
+    """Write an angle in whole degrees with its sign."""
+    whole = round(degrees)
+    return f"{'+' if whole > 0 else '−' if whole < 0 else ''}{abs(whole)}°"
+
+
+def length(um: float) -> str:
+    """Write a length in micrometres or millimetres."""
+    return f"{um / 1000:.3g} mm" if um >= 1000 else f"{um:.3g} µm"
+
+
+def _card(exhibit: Exhibit, anchor: str, pictures: Pictures, pixels: bool) -> Card:
+    shown = _in_order(exhibit) if pixels else []
+    missing = None if exhibit.explanations else exhibit.note or NO_MAPS
+    missing = missing if pixels else HIDDEN
+    heats = tuple((question(exhibit, one.target), one) for one in shown)
+    return Card(anchor, exhibit, pictures[exhibit.photo], heats, missing)
+
+
+def _in_order(exhibit: Exhibit) -> list[Heat]:
+    known: Mapping[str, int] = {target: place for place, target in enumerate(TARGETS)}
+    explained = sorted(exhibit.explanations, key=lambda one: known.get(one.target, len(known)))
+    return [heat(one) for one in explained]
+
+
+def _anchors(ids: Sequence[str]) -> list[str]:
+    """Return one fragment a photograph, told apart where an id comes twice."""
+    found: list[str] = []
+    for image_id in ids:
+        name = f"photo-{slug(image_id)}"
+        times = sum(one == name or one.startswith(f"{name}~") for one in found)
+        found.append(f"{name}~{times + 1}" if times else name)
+    return found

@@ -1,0 +1,61 @@
+"""The columns of the map tables, and the part that each line plays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..metrics import LOCALISATION, MAP_METRICS, REGIONS
+from ..records import CEILING, untrained
+from .exhibits import MapRow
+
+FLOORS = ("random", "centre", "sobel")
+"""Controls that know nothing of the model: random values, a centred Gaussian, edges."""
+_SHORT = {"rho": "ρ", "epg": "EPG", "lift": "lift", "pxap": "PxAP", "rank_accuracy": "rank accuracy"}
+_ROLES = (None, "untrained", "floor", "ceiling")
+
+
+@dataclass(frozen=True, slots=True)
+class MapColumn:
+    """One score of maps."""
+
+    name: str
+    title: str
+    description: str
+    beside: str | None = None
+    """The score that is printed below it: a region's share of the area below its share of the heat."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapLine:
+    """One line of a map table."""
+
+    row: MapRow
+    role: str | None
+    """`untrained`, `floor` or `ceiling`; None for a method that explains the system."""
+
+
+def _column(name: str, title: str, beside: str | None = None) -> MapColumn:
+    return MapColumn(name, title, MAP_METRICS[name].description, beside)
+
+
+SCORES: tuple[MapColumn, ...] = tuple(
+    _column(name, _SHORT.get(name, MAP_METRICS[name].title.lower())) for name in LOCALISATION
+)
+SHARES: tuple[MapColumn, ...] = tuple(_column(f"share_{name}", name, f"area_{name}") for name in REGIONS)
+LIFTS: tuple[MapColumn, ...] = tuple(_column(f"lift_{name}", name) for name in REGIONS)
+
+
+def role(method: str) -> str | None:
+    """Say what a line stands for beside the methods."""
+    if method == CEILING:
+        return "ceiling"
+    if method in FLOORS:
+        return "floor"
+    return "untrained" if method.endswith(untrained("")) else None
+
+
+def lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:
+    """Return the lines of one target: methods, then the same of random weights, the floors, the ceiling."""
+    found = [MapLine(row, role(row.method)) for row in rows if row.target in (target, "any")]
+    return tuple(sorted(found, key=lambda line: _ROLES.index(line.role)))

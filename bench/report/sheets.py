@@ -1,0 +1,188 @@
+"""Print sheets: a gallery as pages for a journal, and one photograph by several methods side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..records import TARGETS, Explanation, Photomicrograph, Prediction
+from . import drawing
+from .captions import COLOURS_MEAN, HEAT_MEANS, caption, conditions, letter, row_title
+from .drawing import DPI, WIDTH, Panel
+from .exhibits import Exhibit
+from .gallery import Gallery
+from .selection import said
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ROWS = 6
+"""At most so many exhibits on a page."""
+_MARGIN, _GAP, _HEAD, _LABEL, _BETWEEN, _HIGHEST = 0.12, 0.06, 0.5, 0.17, 0.13, 9.7
+_TITLES = {"sense": "heat for the sense", "presence": "heat for presence"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    place: int
+    exhibit: Exhibit
+    panel: Panel
+    height: float
+
+
+def write_sheet(gallery: Gallery, path: Path, *, pixels: bool, dpi: int = DPI) -> tuple[Path, Path]:
+    """Draw a gallery for print, and write its caption beside it; return the first picture and the caption.
+
+    `path` ends in .png or .pdf. A PDF has as many pages as are needed; PNG pages become NAME-01.png, NAME-02.png, ….
+    The caption is NAME.txt. Without `pixels` there are outlines on grey, and neither photographs nor maps. Equal input
+    gives equal bytes.
+
+    Raises:
+        UsageError: another format, or fewer than 300 dots an inch.
+    """
+    drawing.check_format(path, dpi)
+    with drawing.settings():
+        pages = _pages(_rows(gallery.exhibits, pixels=pixels))
+        figures = [_page(gallery, rows, (at, len(pages)), pixels=pixels) for at, rows in enumerate(pages, start=1)]
+        written = drawing.save(figures, path, dpi)
+    text = path.with_suffix(".txt")
+    text.write_text(caption(gallery, [one.name for one in written], pixels=pixels), encoding="utf-8")
+    return written[0], text
+
+
+def write_panel(
+    photo: Photomicrograph,
+    prediction: Prediction,
+    explanations: Sequence[Explanation],
+    path: Path,
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    dpi: int = DPI,
+) -> Path:
+    """Draw one photograph with the maps of several methods: a column a method, a row a target.
+
+    Below the photograph in the first column stand its outlines. `notes` say which methods gave no map, and why.
+
+    Raises:
+        UsageError: another format than .png and .pdf, or fewer than 300 dots an inch.
+    """
+    drawing.check_format(path, dpi)
+    methods = list(dict.fromkeys(one.method for one in explanations))
+    with drawing.settings():
+        figure = _panel(Panel(photo, pixels=True), prediction, methods, explanations, (title, notes))
+        (written,) = drawing.save([figure], path, dpi)
+    return written
+
+
+def _columns(*, pixels: bool) -> list[str]:
+    return ["photograph", "outlines", *_TITLES.values()] if pixels else ["outlines"]
+
+
+def _column_width() -> float:
+    return (WIDTH - 2 * _MARGIN - 3 * _GAP) / 4
+
+
+def _rows(exhibits: Sequence[Exhibit], *, pixels: bool) -> list[_Row]:
+    loaded: dict[str, Panel] = {}
+    rows = []
+    for place, exhibit in enumerate(exhibits):
+        if exhibit.photo.id not in loaded:
+            loaded[exhibit.photo.id] = Panel(exhibit.photo, pixels=pixels)
+        panel = loaded[exhibit.photo.id]
+        rows.append(_Row(place, exhibit, panel, drawing.panel_height(_column_width(), panel)))
+    return rows
+
+
+def _pages(rows: Sequence[_Row]) -> list[list[_Row]]:
+    """Deal the rows to pages: at most ROWS each, and no higher than a page. There is always a page."""
+    pages: list[list[_Row]] = [[]]
+    for row in rows:
+        if pages[-1] and (len(pages[-1]) == ROWS or _height([*pages[-1], row]) > _HIGHEST):
+            pages.append([])
+        pages[-1].append(row)
+    return pages
+
+
+def _height(rows: Sequence[_Row]) -> float:
+    return _HEAD + sum(_LABEL + row.height + _BETWEEN for row in rows) + _MARGIN
+
+
+def _page(gallery: Gallery, rows: Sequence[_Row], numbers: tuple[int, int], *, pixels: bool) -> Figure:
+    figure = drawing.new_figure(WIDTH, max(_height(rows), 1.2))
+    at, total = numbers
+    heading = f"{gallery.title} – {gallery.suite}, version {gallery.version}"
+    drawing.write(figure, _MARGIN, 0.1, drawing.shortened(heading, 100), weight="bold")
+    if total > 1:
+        drawing.write(figure, WIDTH - _MARGIN, 0.1, f"{at} / {total}", ha="right")
+    for place, title in enumerate(_columns(pixels=pixels)):
+        drawing.write(figure, _left(place), 0.29, title, fontsize=drawing.SMALL)
+    if not rows:
+        drawing.write(figure, _MARGIN, 0.6, "No photograph is of these kinds.")
+    top = _HEAD
+    for row in rows:
+        _draw_row(figure, row, top, pixels=pixels)
+        top += _LABEL + row.height + _BETWEEN
+    return figure
+
+
+def _left(place: int) -> float:
+    return _MARGIN + place * (_column_width() + _GAP)
+
+
+def _draw_row(figure: Figure, row: _Row, top: float, *, pixels: bool) -> None:
+    drawing.write(figure, _MARGIN, top, letter(row.place), weight="bold", fontsize=8)
+    words = drawing.shortened(row_title(row.exhibit), 118)
+    drawing.write(figure, _MARGIN + 0.2, top + 0.005, words, fontsize=drawing.SMALL)
+    size, below = (_column_width(), row.height), top + _LABEL
+    axes = [drawing.add(figure, _left(place), below, size, row.panel) for place in range(4 if pixels else 1)]
+    if not pixels:
+        row.panel.outlined(axes[0])
+        return
+    row.panel.photograph(axes[0])
+    row.panel.outlined(axes[1])
+    found = {one.target: one for one in row.exhibit.explanations}
+    for target, free in zip(TARGETS, axes[2:], strict=True):
+        if target in found:
+            row.panel.heated(free, found[target])
+        else:
+            row.panel.blank(free, row.exhibit.note or "no map")
+
+
+def _panel(
+    panel: Panel,
+    prediction: Prediction,
+    methods: Sequence[str],
+    explanations: Sequence[Explanation],
+    said_of: tuple[str, Sequence[str]],
+) -> Figure:
+    title, notes = said_of
+    wide, side, head = _column_width(), 0.2, 0.62
+    columns = 1 + len(methods)
+    width = max(side + 2 * _MARGIN + columns * (wide + _GAP), 5.0)
+    high = drawing.panel_height(wide, panel)
+    foot = [*notes, COLOURS_MEAN, HEAT_MEANS]
+    lines = [line for text in foot for line in drawing.lines_of(text, round(width * 18))]
+    figure = drawing.new_figure(width, head + 2 * (high + _BETWEEN) + 0.14 * len(lines) + 2 * _MARGIN)
+    answer = f"true {prediction.truth or 'open'}, said {said(prediction)} ({max(prediction.probabilities):.2f})"
+    drawing.write(figure, _MARGIN, 0.1, drawing.shortened(title, round(width * 14)), weight="bold")
+    drawing.write(figure, _MARGIN, 0.26, " · ".join([answer, *conditions(panel.photo)]))
+    found = {(one.method, one.target): one for one in explanations}
+    for place, name in enumerate(["photograph, outlines", *methods]):
+        left = side + _MARGIN + place * (wide + _GAP)
+        drawing.write(figure, left, head - 0.16, f"({letter(place)}) {name}", fontsize=drawing.SMALL)
+        for row, target in enumerate(TARGETS):
+            top = head + row * (high + _BETWEEN)
+            axes = drawing.add(figure, left, top, (wide, high), panel)
+            if not place:
+                drawing.write(figure, _MARGIN, top + high / 2, target, rotation=90, va="center")
+                (panel.outlined if row else panel.photograph)(axes)
+            elif (name, target) in found:
+                panel.heated(axes, found[name, target])
+            else:
+                panel.blank(axes, "no map")
+    for row, line in enumerate(lines):
+        drawing.write(figure, _MARGIN, head + 2 * (high + _BETWEEN) + 0.14 * row, line, fontsize=drawing.SMALL)
+    return figure

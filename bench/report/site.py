@@ -1,0 +1,201 @@
+"""The static report: the leaderboard, a page a system, its failures, and what every system got wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..metrics import MAP_METRICS, METRICS, ClassificationReport, classification_report, confusion
+from ..records import CLASSES, TARGETS, CellRecord, Score
+from ..results import slug
+from ..run.scoring import observe
+from .cards import cards, unsolved_cards
+from .exhibits import Exhibit, MapRow, Unsolved
+from .gallery import Gallery
+from .leaderboard import COLUMNS, MAP_COLUMNS, Leaderboard, Row
+from .map_columns import LIFTS, SCORES, SHARES, lines
+from .pictures import Pictures
+from .shelf import Shelf
+
+HEADLINES = ("macro_f1", "presence_auroc", "sense_forced", "sense_end_to_end")
+"""The scores that a system's page begins with."""
+UNSOLVED = "failed-by-every-system.html"
+GATE = "gate_randomisation"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPage:
+    """What the report says about one system."""
+
+    row: Row
+    records: tuple[CellRecord, ...]
+    gallery: Gallery
+    examples: tuple[Exhibit, ...] = ()
+    """Photographs with maps, whether the system was right or not."""
+    maps: tuple[MapRow, ...] = ()
+    """What the maps of every method came to, controls and ceiling included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One score of the leaderboard."""
+
+    name: str
+    title: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionRow:
+    """How photographs of one true class were called."""
+
+    truth: str
+    cells: tuple[tuple[int, float | None], ...]
+    """Count, and its share of the true class; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whisker:
+    """A score and its interval on an axis 100 units long."""
+
+    at: float
+    low: float
+    high: float
+
+
+def write_report(
+    folder: Path,
+    board: Leaderboard,
+    systems: Sequence[SystemPage],
+    unsolved: Sequence[Unsolved],
+    *,
+    pixels: bool,
+    rights: str | None,
+) -> Path:
+    """Write the report of a suite into `folder` and return its `index.html`.
+
+    Every photograph is loaded once, and saved once below `pictures/`; without `pixels` no photograph and no map is
+    written. What an earlier report left in the folder is removed; other files there stay.
+    """
+    shelf = Shelf(folder)
+    pictures = Pictures(shelf, pixels=pixels)
+    shared = {"board": board, "pixels": pixels, "rights": rights}
+    pages = {page.row.system: f"{slug(page.row.system)}.html" for page in systems}
+    path = shelf.write("index.html", _index(board, pages, len(unsolved), shared))
+    for page in systems:
+        name = pages[page.row.system]
+        shelf.write(f"systems/{name}", _system(page, name, pictures, shared))
+        shelf.write(f"galleries/{name}", _failures(page, name, pictures, shared))
+    shelf.write(UNSOLVED, _unsolved(unsolved, pages, pictures, shared))
+    shelf.close()
+    return path
+
+
+def columns(board: Leaderboard) -> tuple[Column, ...]:
+    """Return the scores that the leaderboard shows, the ranked one first; those that no row has are left out."""
+    shown = {name for row in board.rows for name in row.scores} | {board.metric}
+    titles = {name: title for name, title in COLUMNS if name in shown}
+    if board.metric not in titles:
+        titles = {board.metric: _title(board.metric), **titles}
+    return tuple(Column(name, title, _meaning(name)) for name, title in titles.items())
+
+
+def whisker(score: Score | None) -> Whisker | None:
+    """Place a score in 0..1 on the axis; None when it is undefined or lies elsewhere (MCC may be negative)."""
+    if score is None or score.value is None:
+        return None
+    low = score.value if score.low is None else score.low
+    high = score.value if score.high is None else score.high
+    return Whisker(100 * score.value, 100 * low, 100 * high) if low >= 0 and high <= 1 else None
+
+
+def confusion_rows(records: Sequence[CellRecord]) -> tuple[tuple[ConfusionRow, ...], ClassificationReport]:
+    """Return the confusion matrix of all folds and seeds together, and what follows from it for each class."""
+    matrix = confusion(observe([prediction for record in records for prediction in record.predictions]))
+    rows = []
+    for truth, counts in zip(CLASSES, matrix.tolist(), strict=True):
+        total = sum(counts)
+        rows.append(ConfusionRow(truth, tuple((count, count / total if total else None) for count in counts)))
+    return tuple(rows), classification_report(matrix, CLASSES)
+
+
+def _index(board: Leaderboard, pages: Mapping[str, str], n_unsolved: int, shared: Mapping[str, Any]) -> str:
+    from .pages import render  # noqa: PLC0415 - brings Jinja2
+
+    return render(
+        "index.html",
+        root="",
+        columns=columns(board),
+        ranked=_title(board.metric),
+        whiskers={row.system: whisker(row.scores.get(board.metric)) for row in board.rows},
+        partial=[row for row in board.rows if row.rank is None and not row.n_failed],
+        pages=pages,
+        n_unsolved=n_unsolved,
+        unsolved_page=UNSOLVED,
+        links=(),
+        **shared,
+    )
+
+
+def _system(page: SystemPage, name: str, pictures: Pictures, shared: Mapping[str, Any]) -> str:
+    from .pages import render  # noqa: PLC0415
+
+    matrix, report = confusion_rows(page.records)
+    return render(
+        "system.html",
+        root="../",
+        page=page,
+        headlines=[(_title(one), page.row.scores[one]) for one in HEADLINES if one in page.row.scores],
+        scores=[(_title(one), _meaning(one), score) for one, score in page.row.scores.items()],
+        whisker=whisker,
+        matrix=matrix,
+        report=report,
+        map_columns=(SCORES, SHARES, LIFTS),
+        map_tables=[(target, lines(page.maps, target)) for target in TARGETS] if page.maps else [],
+        cards=cards(page.examples, pictures, pixels=shared["pixels"]),
+        links=[(f"../galleries/{name}", "Failures of this system"), (f"../{UNSOLVED}", "Failed by every system")],
+        **shared,
+    )
+
+
+def _failures(page: SystemPage, name: str, pictures: Pictures, shared: Mapping[str, Any]) -> str:
+    from .pages import render  # noqa: PLC0415
+
+    return render(
+        "gallery.html",
+        root="../",
+        gallery=page.gallery,
+        cards=cards(page.gallery.exhibits, pictures, pixels=shared["pixels"]),
+        links=[(f"../systems/{name}", "Scores of this system"), (f"../{UNSOLVED}", "Failed by every system")],
+        **shared,
+    )
+
+
+def _unsolved(
+    unsolved: Sequence[Unsolved], pages: Mapping[str, str], pictures: Pictures, shared: Mapping[str, Any]
+) -> str:
+    from .pages import render  # noqa: PLC0415
+
+    shown = unsolved_cards(unsolved, pictures)
+    return render("unsolved.html", root="", cards=shown, pages=pages, links=[("index.html", "Leaderboard")], **shared)
+
+
+def _title(name: str) -> str:
+    return METRICS[name].title if name in METRICS else dict(COLUMNS).get(name, name)
+
+
+def _meaning(name: str) -> str:
+    if name in METRICS:
+        return METRICS[name].description
+    if name in MAP_COLUMNS:
+        target, metric = MAP_COLUMNS[name]
+        return f"Of the maps of {target}. {MAP_METRICS[metric].description}"
+    return _GATE_MEANS if name == GATE else ""
+
+
+_GATE_MEANS = (
+    "Weight randomisation: mean lift that the maps for the sense lose when the network's weights are drawn anew. A map "
+    "that ignores the weights loses none; passed when the whole interval lies above 0. Adebayo et al. 2018."
+)

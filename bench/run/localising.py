@@ -1,0 +1,192 @@
+"""The step that scores maps against the clasts' outlines, beside the ceiling and what random weights give."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.letterbox import place_of, read_map
+from ..data.masks import decode, encode
+from ..explain.regions import Regions, regions_of, shrunk
+from ..metrics import localise as scores_of
+from ..metrics import shares as shares_of
+from ..records import CEILING, TARGETS, Box, Clast, Explanation, MapScores, Photomicrograph, untrained
+from .graph import Folders, Node
+from .looking import read_maps
+from .regards import Regard
+from .samples import size_of
+from .seeing import photographs_of
+
+LONGEST = 512
+"""A photograph with a longer side is scored on a grid of this many cells along it; maps are far coarser."""
+DIGITS = 6
+
+
+def localise(node: Node, folders: Folders, out: Path) -> None:
+    """Score the maps of a method on one fold; write `map_scores.json`."""
+    maps, regards, size, reason = read_maps(folders["explain"])
+    method, is_control = node.spec["method"], node.spec["control"]
+    if reason is not None:
+        tables = [MapScores(method, target, reason=reason) for target in TARGETS]
+    else:
+        known = {photo.id: photo for photo in photographs_of(node, folders, node.spec["ids"])}
+        random = _RandomWeights(folders["random"]) if "random" in folders else None
+        tables = _tables(maps[0], regards, size, known, method=method, is_control=is_control, random=random)
+    (out / "map_scores.json").write_text(json.dumps([asdict(table) for table in tables]), encoding="utf-8")
+
+
+class _RandomWeights:
+    """The maps of untrained networks, by what they are of."""
+
+    def __init__(self, folder: Path) -> None:
+        self._maps, regards, _, self.reason = read_maps(folder)
+        self._at = {(regard.image_id, regard.box): at for at, regard in enumerate(regards)}
+
+    def of(self, regard: Regard) -> NDArray[np.float32]:
+        """Return float32[D, T, h, w]."""
+        found: NDArray[np.float32] = self._maps[:, self._at[regard.image_id, regard.box]]
+        return found
+
+
+def _tables(
+    maps: NDArray[np.float32],
+    regards: Sequence[Regard],
+    size: tuple[int, int],
+    photographs: Mapping[str, Photomicrograph],
+    *,
+    method: str,
+    is_control: bool,
+    random: _RandomWeights | None,
+) -> list[MapScores]:
+    rows: dict[tuple[str, str], list[tuple[Photomicrograph, Mapping[str, float]]]] = defaultdict(list)
+    for seen, regard in zip(maps, regards, strict=True):
+        if regard.image_id not in photographs:
+            continue
+        photo = photographs[regard.image_id]
+        scene = scene_of(photo, regard.box, [photo.clasts[at] for at in regard.clasts])
+        extent = place_of(scene.photo_size, size, regard.box).extent_xyxy
+        targets = ("any",) if is_control else TARGETS
+        for target, one in zip(targets, seen, strict=True):
+            rows[method, target].append((photo, scene.scores(one, extent)))
+        if is_control:
+            continue
+        rows[CEILING, "any"].append((photo, scene.scores(scene.ceiling(seen.shape[-2:], extent), extent)))
+        if random is not None and random.reason is None:
+            drawn = random.of(regard)
+            for number, target in enumerate(TARGETS):
+                lifts = [scene.scores(one[number], extent, parts=False)["lift"] for one in drawn]
+                rows[untrained(method), target].append((photo, {"lift": float(np.mean(lifts))}))
+    if not rows:
+        return [table(method, target, []) for target in TARGETS]
+    return [table(name, target, found) for (name, target), found in rows.items()]
+
+
+def table(method: str, target: str, rows: Sequence[tuple[Photomicrograph, Mapping[str, float]]]) -> MapScores:
+    """Gather the scores of maps, NaN where undefined, photograph by photograph."""
+    if not rows:
+        return MapScores(method, target, reason="no test photograph has a sense and an outlined clast")
+    names = rows[0][1].keys()
+    return MapScores(
+        method=method,
+        target=target,
+        image_id=tuple(photo.id for photo, _ in rows),
+        group=tuple(photo.group for photo, _ in rows),
+        values={name: tuple(_said(scores[name]) for _, scores in rows) for name in names},
+    )
+
+
+def _said(value: float) -> float | None:
+    return None if np.isnan(value) else float(f"{value:.{DIGITS}g}")
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What a map of one input is scored against: the part of a photograph that the input shows, cell by cell."""
+
+    photo_size: tuple[int, int]
+    window: Box
+    """In photograph coordinates; the regions' cells tile it."""
+    regions: Regions
+
+    def scores(self, saliency: NDArray[np.float32], extent: Box, *, parts: bool = True) -> dict[str, float]:
+        """Score one map float32[h, w] that covers `extent`; NaN where a score is undefined."""
+        at = read_map(saliency, extent, self.window, self.regions.clast.shape)[None]
+        if not parts:
+            return {
+                name: float(value[0]) for name, value in scores_of(at, self.regions.clast, metrics=("lift",)).items()
+            }
+        found = {name: float(value[0]) for name, value in scores_of(at, self.regions.clast).items()}
+        known = {name: part[None] for name, part in self.regions.parts.items() if part is not None}
+        shares = shares_of(at, known)
+        for name in self.regions.parts:
+            for kind in ("share", "lift"):
+                value = shares.get(f"{kind}_{name}")
+                found[f"{kind}_{name}"] = float("nan") if value is None else float(value[0])
+        return found
+
+    def ceiling(self, shape: tuple[int, int], extent: Box) -> NDArray[np.float32]:
+        """Return the clasts' outline at a map's resolution: the share of each of the cells that it covers."""
+        height, width = self.regions.clast.shape
+        x0, y0, x1, y1 = self.window
+        down = y0 + (np.arange(height) + 0.5) * (y1 - y0) / height
+        across = x0 + (np.arange(width) + 0.5) * (x1 - x0) / width
+        rows = _cells(down, extent[1], extent[3], shape[0])
+        columns = _cells(across, extent[0], extent[2], shape[1])
+        cells = rows[:, None] * shape[1] + columns
+        n = shape[0] * shape[1]
+        covered = np.bincount(cells.ravel(), self.regions.clast.ravel(), minlength=n)
+        every = np.bincount(cells.ravel(), minlength=n)
+        return (covered / np.maximum(every, 1)).reshape(shape).astype(np.float32)
+
+
+def _cells(positions: NDArray[np.float64], start: float, stop: float, n: int) -> NDArray[np.int64]:
+    at = np.floor((positions - start) / (stop - start) * n).astype(np.int64)
+    return np.clip(at, 0, n - 1)
+
+
+def scene_of(photo: Photomicrograph, box: Box | None, clasts: Sequence[Clast]) -> Scene:
+    """Cut out of a photograph what an input shows, with the regions of the clasts in question."""
+    width, height = size_of(photo)
+    x0, y0, x1, y1 = (0, 0, width, height) if box is None else _whole_pixels(box, width, height)
+    scale = min(1.0, LONGEST / max(x1 - x0, y1 - y0))
+    if scale == 1:
+        regions = regions_of(clasts, (height, width), window=(x0, y0, x1, y1))
+        return Scene((height, width), (x0, y0, x1, y1), regions)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    down, across = height / rows, width / columns
+    left, top = int(x0 / across), int(y0 / down)
+    right, bottom = max(left + 1, round(x1 / across)), max(top + 1, round(y1 / down))
+    regions = regions_of(
+        [_shrunk(clast, (rows, columns)) for clast in clasts], (rows, columns), window=(left, top, right, bottom)
+    )
+    return Scene((height, width), (left * across, top * down, right * across, bottom * down), regions)
+
+
+def _whole_pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """The pixels of the photograph whose centres lie in the box."""
+    x0, y0 = (max(0, int(np.ceil(value - 0.5))) for value in box[:2])
+    x1, y1 = min(width, int(np.ceil(box[2] - 0.5))), min(height, int(np.ceil(box[3] - 0.5)))
+    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+
+
+def _shrunk(clast: Clast, shape: tuple[int, int]) -> Clast:
+    """Return a clast with its masks at a coarser resolution."""
+    return replace(
+        clast,
+        mask=encode(shrunk(decode(clast.mask), shape)) if clast.mask else None,
+        parts={name: encode(shrunk(decode(mask), shape)) for name, mask in clast.parts.items()},
+    )
+
+
+def lift_of(photo: Photomicrograph, regard: Regard, explanation: Explanation) -> float | None:
+    """Return the lift of one map; None where it is undefined."""
+    if not regard.clasts:
+        return None
+    scene = scene_of(photo, regard.box, [photo.clasts[at] for at in regard.clasts])
+    return _said(scene.scores(explanation.map, explanation.extent_xyxy, parts=False)["lift"])

@@ -11,12 +11,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import open_session, rank_suite, run_suite, score_predictions
+    from .api import (
+        explain_photograph,
+        open_session,
+        rank_suite,
+        run_suite,
+        score_predictions,
+        write_gallery,
+        write_report,
+    )
     from .conformance import check_plugin
     from .errors import ClastbenchError
-    from .metrics import Observations, score_all
-    from .plugins import Classifier, Detector, Network
-    from .records import CLASSES, Boxes, Cell, CellRecord, Clast, Mask, Photomicrograph, Prediction, Score
+    from .metrics import Observations, localise, score_all, shares
+    from .plugins import Classifier, Detector, Explainer, Network
+    from .records import (
+        CLASSES,
+        Boxes,
+        Cell,
+        CellRecord,
+        Clast,
+        Explanation,
+        MapScores,
+        Mask,
+        Photomicrograph,
+        Prediction,
+        Score,
+    )
     from .report.leaderboard import Leaderboard
     from .run.external import write_predictions
     from .suite import Suite, load_suite, suite_names
@@ -32,7 +52,10 @@ __all__ = [
     "Clast",
     "ClastbenchError",
     "Detector",
+    "Explainer",
+    "Explanation",
     "Leaderboard",
+    "MapScores",
     "Mask",
     "Network",
     "Observations",
@@ -41,23 +64,48 @@ __all__ = [
     "Score",
     "Suite",
     "check_plugin",
+    "explain_photograph",
     "load_suite",
+    "localise",
     "open_session",
     "rank_suite",
     "run_suite",
     "score_all",
     "score_predictions",
+    "shares",
     "suite_names",
+    "write_gallery",
     "write_predictions",
+    "write_report",
 ]
 
 _HOMES = {
-    "api": ("open_session", "rank_suite", "run_suite", "score_predictions"),
+    "api": (
+        "explain_photograph",
+        "open_session",
+        "rank_suite",
+        "run_suite",
+        "score_predictions",
+        "write_gallery",
+        "write_report",
+    ),
     "conformance": ("check_plugin",),
     "errors": ("ClastbenchError",),
-    "metrics": ("Observations", "score_all"),
-    "plugins": ("Classifier", "Detector", "Network"),
-    "records": ("CLASSES", "Boxes", "Cell", "CellRecord", "Clast", "Mask", "Photomicrograph", "Prediction", "Score"),
+    "metrics": ("Observations", "localise", "score_all", "shares"),
+    "plugins": ("Classifier", "Detector", "Explainer", "Network"),
+    "records": (
+        "CLASSES",
+        "Boxes",
+        "Cell",
+        "CellRecord",
+        "Clast",
+        "Explanation",
+        "MapScores",
+        "Mask",
+        "Photomicrograph",
+        "Prediction",
+        "Score",
+    ),
     "report.leaderboard": ("Leaderboard",),
     "suite": ("Suite", "load_suite", "suite_names"),
     "run.external": ("write_predictions",),

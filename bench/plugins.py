@@ -107,7 +107,11 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Explainer(Protocol):
-    """Says where a model looked."""
+    """Says where a model looked.
+
+    Optional attribute: `signless` (default False) says that the map of -f is no other than that of f, or that its
+    sign means nothing (eigenvectors).
+    """
 
     needs: str
     """What it needs of a model: `features` (activations and gradients of the last map in space; a frozen network's

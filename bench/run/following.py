@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 
     from ..train.log import Epoch
     from ..train.loop import OnEpoch
-    from .overlays import Exhibit
+    from .overlays import Watched
+
+COST = 0.03
+"""Seconds that one picture of overlays takes, about."""
+SHARE = 0.05
+"""Of the training time so far that may be spent on overlays before the last."""
 
 
 @contextlib.contextmanager
-def following(node: Node, exhibit: Callable[[], Exhibit | None]) -> Iterator[OnEpoch | None]:
+def following(node: Node, exhibit: Callable[[], Watched | None]) -> Iterator[OnEpoch | None]:
     """Yield what a training calls after every epoch, or None when nobody follows this fit.
 
     `exhibit` says what overlays are drawn of, if anything; it is called once, when the first is due. What goes wrong
@@ -38,17 +44,24 @@ def following(node: Node, exhibit: Callable[[], Exhibit | None]) -> Iterator[OnE
 
 
 class _Followed:
-    """Writes every epoch, and overlays of some."""
+    """Writes every epoch, and overlays of some: as long as they cost little beside the training, and after the last."""
 
-    def __init__(self, live: Live, exhibit: Callable[[], Exhibit | None], epochs: int) -> None:
+    def __init__(self, live: Live, exhibit: Callable[[], Watched | None], epochs: int) -> None:
         self._live, self._make, self._epochs = live, exhibit, epochs
-        self._exhibit: Exhibit | None = None
+        self._exhibit: Watched | None = None
         self._draws = True
+        self._began, self._spent = time.perf_counter(), 0.0
 
     def __call__(self, epoch: Epoch, module: nn.Module) -> None:
         self._live.epoch(epoch)
-        if self._draws and due(epoch.epoch, self._epochs):
+        if self._draws and due(epoch.epoch, self._epochs) and self._affordable(epoch.epoch):
+            started = time.perf_counter()
             self._draw(epoch.epoch, module)
+            self._spent += time.perf_counter() - started
+
+    def _affordable(self, epoch: int) -> bool:
+        trained = time.perf_counter() - self._began - self._spent
+        return epoch == self._epochs or self._spent + COST <= SHARE * trained
 
     def _draw(self, epoch: int, module: nn.Module) -> None:
         try:
@@ -62,8 +75,8 @@ class _Followed:
 
 
 def due(epoch: int, last: int) -> bool:
-    """Overlays are drawn after epochs 1, 2, 4, 8, … and the last: they cost little, and early epochs differ most."""
-    return epoch == last or epoch & (epoch - 1) == 0
+    """Overlays are drawn after epochs 1, 4, 16, 64, … and the last: they cost little, and early epochs differ most."""
+    return epoch == last or (epoch & (epoch - 1) == 0 and epoch.bit_length() % 2 == 1)
 
 
 def watched_rows(crops: Crops, rows: NDArray[np.int64], ids: list[str]) -> NDArray[np.int64]:

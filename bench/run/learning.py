@@ -25,7 +25,7 @@ from .graph import Folders, Node
 if TYPE_CHECKING:
     from ..train.heads import Head
     from ..train.networks import BuiltNetwork
-    from .overlays import Exhibit
+    from .overlays import Watched
 
 
 def backbone_of(node: Node) -> plugins.Plugin:
@@ -166,7 +166,7 @@ def _fit_head(work: Fitting) -> None:
     write_log(log, work.out)
 
 
-def _maps_to_show(work: Fitting) -> Exhibit | None:
+def _maps_to_show(work: Fitting) -> Watched | None:
     """What the overlays of a head are drawn of."""
     from .overlays import of_features  # noqa: PLC0415
 
@@ -208,7 +208,7 @@ def _fit_network(work: Fitting) -> None:
     write_log(log, work.out)
 
 
-def _crops_to_show(work: Fitting, network: BuiltNetwork) -> Exhibit | None:
+def _crops_to_show(work: Fitting, network: BuiltNetwork) -> Watched | None:
     """What the overlays of a network are drawn of."""
     from .overlays import of_network  # noqa: PLC0415
 

@@ -23,8 +23,8 @@ from ..train.networks import BuiltNetwork
 
 COLUMNS = 3
 GAP = 4
-WIDTH = 144
-"""Narrower crops are enlarged by a whole number to at least so many pixels; the captions need the room."""
+WIDTH = 150
+"""Every crop is drawn so wide, in pixels: captions need the room, and a larger picture costs more than the epoch."""
 CAPTION = 16
 OPACITY = 0.6
 FOR, AGAINST = (214, 40, 40), (38, 84, 214)
@@ -32,7 +32,7 @@ FOR, AGAINST = (214, 40, 40), (38, 84, 214)
 
 
 @dataclass(frozen=True, eq=False)
-class Exhibit:
+class Watched:
     """Watched crops, and how a model under training is asked about them."""
 
     crops: NDArray[np.uint8]
@@ -65,7 +65,7 @@ class Exhibit:
         return sheet(self.crops, maps, [_caption(*said) for said in zip(self.labels, logits, strict=True)])
 
 
-def of_network(network: BuiltNetwork, crops: Crops, rows: NDArray[np.int64]) -> Exhibit | None:
+def of_network(network: BuiltNetwork, crops: Crops, rows: NDArray[np.int64]) -> Watched | None:
     """Show rows of crops to a network that is trained as a whole; None without rows."""
     from ..explain import subjects  # noqa: PLC0415
 
@@ -74,10 +74,10 @@ def of_network(network: BuiltNetwork, crops: Crops, rows: NDArray[np.int64]) -> 
     images = crops.images[rows]
     inputs = network.normalise(torch.from_numpy(to_float(images)).to(network.device))
     subject = subjects.of_network(network)
-    return Exhibit(images, crops.labels[rows], inputs, lambda _module: subject)
+    return Watched(images, crops.labels[rows], inputs, lambda _module: subject)
 
 
-def of_features(folder: Path, crops: Crops, rows: NDArray[np.int64], device: str) -> Exhibit | None:
+def of_features(folder: Path, crops: Crops, rows: NDArray[np.int64], device: str) -> Watched | None:
     """Show rows of crops to a head on a frozen network whose maps the folder of its features keeps.
 
     None when it keeps none of them.
@@ -90,7 +90,7 @@ def of_features(folder: Path, crops: Crops, rows: NDArray[np.int64], device: str
         return None
     maps = np.load(folder / "maps.npy", mmap_mode="r")[[at[row] for row in rows.tolist()]]
     inputs = torch.from_numpy(np.array(maps)).to(device)
-    return Exhibit(crops.images[rows], crops.labels[rows], inputs, lambda head: subjects.of_features(head, crops.size))
+    return Watched(crops.images[rows], crops.labels[rows], inputs, lambda head: subjects.of_features(head, crops.size))
 
 
 def grad_cam(subject: Subject, inputs: Tensor, target: Target) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -128,15 +128,15 @@ def _caption(label: int, logits: NDArray[np.float32]) -> str:
 
 def sheet(crops: NDArray[np.uint8], maps: list[NDArray[np.float32]], captions: list[str]) -> NDArray[np.uint8]:
     """Return crops uint8[n, H, W, 3] under their maps float32[h, w], in rows of three with captions."""
-    scale = math.ceil(WIDTH / crops.shape[2])
-    height, width = crops.shape[1] * scale, crops.shape[2] * scale
+    height, width = round(crops.shape[1] * WIDTH / crops.shape[2]), WIDTH
     rows = math.ceil(len(crops) / COLUMNS)
     across, down = width + GAP, height + CAPTION + GAP
     picture = Image.new("RGB", (min(COLUMNS, len(crops)) * across - GAP, rows * down - GAP), "white")
     pen = ImageDraw.Draw(picture)
     for place, (crop, heat, caption) in enumerate(zip(crops, maps, captions, strict=True)):
         x, y = place % COLUMNS * across, place // COLUMNS * down
-        picture.paste(Image.fromarray(tinted(crop, heat)).resize((width, height), Image.Resampling.NEAREST), (x, y))
+        small = np.asarray(Image.fromarray(crop).resize((width, height), Image.Resampling.BILINEAR))
+        picture.paste(Image.fromarray(tinted(small, heat)), (x, y))
         pen.text((x + 2, y + height + 2), caption, fill="black")
     return np.asarray(picture)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import UsageError
 from .report.leaderboard import HEADLINE, Leaderboard, build, current_records, read_records
 from .results import slug
 from .run.inputs import open_source
@@ -138,15 +139,20 @@ def write_gallery(
     Raises:
         UnknownNameError: no such system, cell or kind.
     """
+    from .report.drawing import check_format  # noqa: PLC0415
     from .report.gallery import write_gallery as write  # noqa: PLC0415
     from .report.sheets import write_sheet  # noqa: PLC0415
 
+    place = to or session.folder / "galleries" / slug(system.replace(" + ", "+", 1))
+    if form != "html":
+        place = place if to else place.with_name(f"{place.name}.{form}")
+        check_format(place)
+        if place.suffix.lower() != f".{form}":
+            raise UsageError(f"{place}: the format is {form}; expected a name that ends in .{form}.")
     gallery = _curator(session, progress).gallery(system, kinds, n=n, order=order, seed=seed, explained=pixels)
-    place = to or session.folder / "galleries" / slug(system)
     if form == "html":
         return write(gallery, place, pixels=pixels)
-    sheet, _ = write_sheet(gallery, place if to else place.with_name(f"{place.name}.{form}"), pixels=pixels)
-    return sheet
+    return write_sheet(gallery, place, pixels=pixels)[0]
 
 
 def write_report(
@@ -166,7 +172,10 @@ def explain_photograph(
     progress: Progress | None = None,
 ) -> Path:
     """Draw one test photograph with the maps of several methods side by side, and return the picture's path."""
-    place = to or session.folder / "explained" / slug(system) / f"{slug(image_id)}.png"
+    from .report.drawing import check_format  # noqa: PLC0415
+
+    place = to or session.folder / "explained" / slug(system.replace(" + ", "+", 1)) / f"{slug(image_id)}.png"
+    check_format(place)
     return _curator(session, progress).panel(system, image_id, methods, place)
 
 

@@ -78,7 +78,7 @@ def list_names(what: str | None) -> None:
     metavar="GLOB",
     help="Only these, or one more: NAME[@MODE], FILE:Class.",
 )
-@click.option("--explainer", "explainers", multiple=True, metavar="GLOB", help="Score maps of these, or one more.")
+@click.option("--explainer", "explainers", multiple=True, metavar="NAME", help="Score maps of this method, too.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--jobs", type=click.IntRange(min=0), help="Worker processes; 0: this process. Default: by cores.")
 @click.option("--store", type=PATH, help="Folder of intermediate outcomes. Default: $CLASTBENCH_HOME/runs or ./runs.")
@@ -173,6 +173,7 @@ def _looking(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--to", type=PATH, help="Where to write. Default: below the suite's results."),
         click.option("--backbone", "entered", multiple=True, metavar="FILE:Class", help="Where a file plugin lies."),
+        click.option("--detector", "found", multiple=True, metavar="FILE:Class", help="Where a file plugin lies."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
         click.option("--store", type=PATH, help="Folder of intermediate outcomes."),
     ):
@@ -185,7 +186,10 @@ def _opened(suite: str, said: dict[str, Any]) -> Any:
     from .api import open_session  # noqa: PLC0415
 
     chosen = _suite(suite, said.pop("limit"), said.pop("seed"))
-    return open_session(chosen, backbones=[*chosen.backbones, *said.pop("entered")], **said)
+    backbones = [*chosen.backbones, *said.pop("entered")]
+    return open_session(
+        chosen, backbones=backbones, detectors=[*chosen.detectors, *said.pop("found")], tensorboard=False, **said
+    )
 
 
 @main.command()
@@ -204,7 +208,7 @@ def gallery(suite: str, system: str, kind: str, form: str, no_pixels: bool, **sa
     """Write a gallery of what SYSTEM (DETECTOR+BACKBONE[/seedS-FOLD]) got wrong on SUITE, and where it looked."""
     from .api import write_gallery  # noqa: PLC0415
 
-    kinds = [name.strip() for name in kind.split(",") if name.strip()]
+    kinds = [name.strip() for name in kind.split(",")]
     asked = {name: said.pop(name) for name in ("n", "order", "to")} | {"seed": said.pop("draw")}
     click.echo(write_gallery(_opened(suite, said), system, kinds=kinds, form=form, pixels=not no_pixels, **asked))
 

@@ -38,9 +38,11 @@ class Curator:
         self._viewer = Viewer(session, progress)
         self._records, self._left_out = current_records(session.folder, session.plan.digest)
         if not self._records:
-            raise DataError(f"{session.folder}: no results yet; run `clastbench run {session.suite.name}` first.")
+            why = f" ({self._left_out[0]})" if self._left_out else ""
+            raise DataError(f"{session.folder}: no results of this version of the suite yet; run it first{why}.")
         explainers = session.plan.layout.explainers or load_explainers(("grad-cam",))
         self._ranked: Plugin = explainers[0]
+        self._keys = {record.cell: record.key for record in self._records}
         self._looks: dict[Shown, Look] = {}
 
     def gallery(
@@ -50,6 +52,7 @@ class Curator:
         cells = self._of(system)
         selection = select(cells, kinds, n=n, order=order, seed=seed)
         if explained:
+            self._session.source.require_pixels()
             self._look(selection.chosen)
         return self._gallery(cells[0].cell.system, cells, selection)
 
@@ -65,6 +68,7 @@ class Curator:
         failures = {system: select(own, FAILURES, n=PER_KIND) for system, own in shown.items()}
         right = {system: select(own, ("right",), n=EXAMPLES).chosen for system, own in shown.items()}
         if pixels:  # explained all at once: one node a cell
+            self._session.source.require_pixels()
             self._look([one for system in shown for one in (*failures[system].chosen, *right[system])])
         systems = [
             SystemPage(
@@ -87,7 +91,7 @@ class Curator:
         found: list[Explanation] = []
         notes = []
         for explainer in load_explainers(methods):
-            look = self._viewer.look({cell: [said]}, explainer)[cell, image_id]
+            look = self._viewer.look({cell: [said]}, self._keys, explainer)[cell, image_id]
             found += look.explanations
             if look.note:
                 notes.append(f"{explainer.name}: {look.note}")
@@ -108,21 +112,20 @@ class Curator:
     def _of(self, system: str) -> list[CellRecord]:
         """The scored cells of a system's explained repeat, by `DETECTOR+BACKBONE[/seedS-FOLD]`."""
         name, _, part = system.partition("/seed")
-        wanted = name.replace(" + ", "+")
-        known = {f"{one.cell.detector}+{one.cell.backbone}" for one in self._records}
-        if wanted not in known:
-            raise UnknownNameError("system", name, known)
-        cells = [one for one in self._records if f"{one.cell.detector}+{one.cell.backbone}" == wanted]
-        scored = [one for one in cells if one.status == "ok"]
-        if not scored:
-            raise DataError(f"{name}: all its cells failed: {cells[0].reason}")
+        cells = [one for one in self._records if name in (one.cell.system, one_word(one.cell))]
+        if not cells:
+            raise UnknownNameError("system", name, {one_word(one.cell) for one in self._records})
         if part:
-            found = [one for one in scored if f"{one.cell.seed}-{one.cell.fold}" == part]
-            if not found:
-                parts = [f"seed{one.cell.seed}-{one.cell.fold}" for one in scored]
+            cells = [one for one in cells if f"{one.cell.seed}-{one.cell.fold}" == part]
+            if not cells:
+                parts = {f"seed{one.cell.seed}-{one.cell.fold}" for one in self._records}
                 raise UnknownNameError(f"cell of {name}", f"seed{part}", parts)
-            return found
-        return [one for one in scored if self._shown(one)]
+        shown = [one for one in cells if part or self._shown(one)]
+        scored = [one for one in shown if one.status == "ok"]
+        if not scored:
+            why = shown[0].reason if shown else "the repeat that is explained was not run"
+            raise DataError(f"{name}: nothing to show: {why}")
+        return scored
 
     def _shown(self, record: CellRecord) -> bool:
         """Whether a cell belongs to the repeat that is explained, in which every photograph comes once."""
@@ -140,7 +143,7 @@ class Curator:
 
     def _look(self, chosen: Sequence[Chosen]) -> None:
         asked = by_cell([(one.cell, one.prediction) for one in chosen])
-        self._looks |= self._viewer.look(asked, self._ranked)
+        self._looks |= self._viewer.look(asked, self._keys, self._ranked)
 
     def _gallery(self, system: str, cells: Sequence[CellRecord], selection: Selection) -> Gallery:
         from .report.gallery import Gallery, provenance  # noqa: PLC0415
@@ -174,3 +177,8 @@ class Curator:
         failed = failed_by_every_system(by_system)
         photographs = self._viewer.photographs([one.image_id for one in failed])
         return [Unsolved(photo, one.said) for photo, one in zip(photographs, failed, strict=True)]
+
+
+def one_word(cell: Cell) -> str:
+    """The system of a cell as it is written on a command line."""
+    return f"{cell.detector}+{cell.backbone}"

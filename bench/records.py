@@ -156,8 +156,9 @@ class MapScores:
     """Why there are no maps: the method cannot work on this model."""
 
 
-CEILING = "truth"
-"""Method name of the clasts' own outlines at the resolution of the ranked method's maps."""
+def ceiling(method: str) -> str:
+    """Return the name under which the clasts' own outlines, at the resolution of a method's maps, are scored."""
+    return f"{method}, truth"
 
 
 def untrained(method: str) -> str:

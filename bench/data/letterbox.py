@@ -47,22 +47,6 @@ class Letterbox:
         boxes = np.asarray(xyxy, dtype=np.float64).reshape(-1, 4)
         return (boxes - self._offset()) / self.scale + self._corner()
 
-    def map_to_photograph(
-        self, saliency: NDArray[np.float32], photo_height: int, photo_width: int
-    ) -> NDArray[np.float32]:
-        """Return a map `float32[h', w']` that covers the canvas as `float32[H, W]` over the photograph.
-
-        Values are interpolated bilinearly between cell centres; outside the crop the result is 0.
-        """
-        x0, y0, x1, y1 = self.box_xyxy
-        rows, columns = _pixels_inside(y0, y1, photo_height), _pixels_inside(x0, x1, photo_width)
-        result = np.zeros((photo_height, photo_width), dtype=np.float32)
-        if rows.size and columns.size:
-            window = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-            inside = read_map(saliency, self.extent_xyxy, window, (rows.size, columns.size))
-            result[window[1] : window[3], window[0] : window[2]] = inside
-        return result
-
     @property
     def extent_xyxy(self) -> Box:
         """The whole canvas in photograph coordinates."""
@@ -88,6 +72,13 @@ def read_map(
     across = window[0] + (np.arange(shape[1]) + 0.5) * (window[2] - window[0]) / shape[1]
     tall = _interpolate(saliency, (down - extent[1]) / (extent[3] - extent[1]))
     return _interpolate(tall.T, (across - extent[0]) / (extent[2] - extent[0])).T
+
+
+def pixels_inside(box: Box, height: int, width: int) -> tuple[int, int, int, int]:
+    """Return x0, y0, x1, y1 of the pixels whose centres lie in a box; without area when there are none."""
+    x0, y0 = (max(0, math.ceil(value - 0.5)) for value in box[:2])
+    x1, y1 = min(width, math.ceil(box[2] - 0.5)), min(height, math.ceil(box[3] - 0.5))
+    return x0, y0, max(x0, x1), max(y0, y1)
 
 
 def place_of(photo_size: tuple[int, int], size: tuple[int, int], box: Box | None = None) -> Letterbox:
@@ -174,12 +165,6 @@ def _region(image: NDArray[np.uint8], box: Box, pad: int) -> tuple[NDArray[np.ui
     if x0 < x1 and y0 < y1:
         region[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
     return region, left, top
-
-
-def _pixels_inside(start: float, stop: float, side: int) -> NDArray[np.int64]:
-    """Return the indices of the photograph's pixels whose centres lie in `start`..`stop`."""
-    first, last = max(0, math.ceil(start - 0.5)), min(side, math.ceil(stop - 0.5))
-    return np.arange(first, last, dtype=np.int64)
 
 
 def _interpolate(values: NDArray[np.float32], positions: NDArray[np.float64]) -> NDArray[np.float32]:

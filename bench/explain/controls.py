@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +50,9 @@ class Sobel(_Control):
     """The strength of edges of the grey picture, the mean of its channels."""
 
     def _map(self, picture: NDArray[np.float32]) -> NDArray[np.float64]:
+        from scipy import ndimage  # noqa: PLC0415 – takes a while to import
+
         grey = picture.mean(axis=0, dtype=np.float64)
         down, right = (ndimage.sobel(grey, axis=axis, mode="nearest") for axis in (0, 1))
-        return np.hypot(down, right)
+        strength: NDArray[np.float64] = np.hypot(down, right)
+        return strength

@@ -297,10 +297,16 @@ def _of_region(name: str) -> list[MapMetric]:
     ]  # fmt: skip
 
 
+_COLD = MapMetric(
+    "cold", "Maps without heat",
+    "Share of the maps in which nothing is positive; they count with lift 0. Random map: 0; oracle: 0.",
+    "there are no maps", higher_is_better=False, proportion=True,
+)  # fmt: skip
+
 MAP_METRICS: Mapping[str, MapMetric] = MappingProxyType(
-    {metric.name: metric for metric in (*_of_masks(), *(m for name in REGIONS for m in _of_region(name)))}
+    {metric.name: metric for metric in (*_of_masks(), _COLD, *(m for name in REGIONS for m in _of_region(name)))}
 )
-"""Every score of maps by name: all that `localise` returns, and `shares` of REGIONS."""
+"""Every score of maps by name: all that `localise` returns, the share of maps without heat, `shares` of REGIONS."""
 
 _GATE = MapMetric(
     "gate_randomisation", "Weight randomisation",

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..records import Explanation, Photomicrograph
+from ..run.samples import size_of
 from .cards import length
 from .contours import COLOURS, contours
 from .heat import over
@@ -50,10 +52,14 @@ class Panel:
 
     def __init__(self, photo: Photomicrograph, *, pixels: bool) -> None:
         """Load the photograph once; without `pixels` only its size is kept."""
-        image = photo.load()
         self.photo = photo
-        self.height, self.width = int(image.shape[0]), int(image.shape[1])
-        self.image: NDArray[np.uint8] | None = small(image, _LONGEST) if pixels else None
+        self.image: NDArray[np.uint8] | None = None
+        if pixels:
+            image = photo.load()
+            self.height, self.width = int(image.shape[0]), int(image.shape[1])
+            self.image = small(image, _LONGEST)
+        else:
+            self.width, self.height = size_of(photo)
 
     def photograph(self, axes: Axes) -> None:
         """Draw the pixels, with a scale bar where the scale is known."""
@@ -204,13 +210,15 @@ def save(figures: Sequence[Figure], path: Path, dpi: int) -> list[Path]:
             for figure in figures:
                 pages.savefig(figure, dpi=dpi)
         return [path]
+    for earlier in (path, *path.parent.glob(f"{escape(path.stem)}-[0-9][0-9].png")):
+        earlier.unlink(missing_ok=True)  # a shorter sheet must not be followed by pages of a longer one
     names = [path] if len(figures) == 1 else [path.with_name(f"{path.stem}-{n:02d}.png") for n in _from_one(figures)]
     for figure, name in zip(figures, names, strict=True):
         figure.savefig(name, format="png", dpi=dpi, metadata={"Software": None})
     return names
 
 
-def check_format(path: Path, dpi: int) -> None:
+def check_format(path: Path, dpi: int = DPI) -> None:
     """Refuse what is no print format.
 
     Raises:

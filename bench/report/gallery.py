@@ -66,6 +66,4 @@ def write_gallery(gallery: Gallery, folder: Path, *, pixels: bool) -> Path:
     shelf = Shelf(folder)
     shown = cards(gallery.exhibits, Pictures(shelf, pixels=pixels), pixels=pixels)
     page = render("gallery.html", root="", gallery=gallery, cards=shown, pixels=pixels, rights=gallery.rights, links=())
-    path = shelf.write("index.html", page)
-    shelf.close()
-    return path
+    return shelf.write("index.html", page)

@@ -22,7 +22,7 @@ from ..metrics import (
     score_all,
     score_maps,
 )
-from ..records import CLASSES, EXTERNAL, CellRecord, MapScores, Score, untrained
+from ..records import CLASSES, EXTERNAL, CellRecord, MapScores, Score, ceiling, untrained
 from ..run.scoring import observe
 from ..suite import Reference, Suite
 from .exhibits import MapRow
@@ -46,6 +46,11 @@ MAP_COLUMNS: Mapping[str, tuple[str, str]] = {
     "tail_share": ("sense", "share_tails"),
 }
 """Target and metric behind each column that speaks of the ranked method's maps."""
+MAP_CONTEXT: Mapping[str, tuple[str, str]] = {"rho": ("sense", "rho"), "tail_area": ("sense", "area_tails")}
+"""What chance would give: the outlines' and the tails' share of the area."""
+GATE = "gate_randomisation"
+MAP_NAMES = (*MAP_COLUMNS, GATE, *MAP_CONTEXT, "lift_centre", "lift_ceiling")
+"""All that is said of maps; the last two are the lift of a centred Gaussian and of the outlines themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class Row:
     n_failed: int
     reason: str | None
     """Why cells failed: the first reason."""
+    unmapped: str | None = None
+    """Why maps of some cells are missing while others have them."""
 
     @property
     def system(self) -> str:
@@ -190,13 +197,24 @@ def _ranks(observed: Mapping[tuple[str, str], Observations], metric: str) -> dic
 def _map_ranks(
     cells: Mapping[tuple[str, str], Sequence[CellRecord]], metric: str, method: str
 ) -> dict[tuple[str, str], int]:
-    """Rank by what the maps came to; systems without maps have no rank."""
+    """Rank by what the maps came to, among systems explained on the same inputs; without maps there is no rank."""
     target, name = MAP_COLUMNS[metric]
     tables = {pair: tables_of(own, method, target) for pair, own in cells.items()}
-    pairs = {" + ".join(pair): pair for pair, own in tables.items() if own and not any(one.reason for one in own)}
-    if not pairs:
-        return {}
-    return _by_pair(compare_maps({shown: tables[pair] for shown, pair in pairs.items()}, name), pairs)
+    alike: dict[object, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for pair, own in tables.items():
+        if own and all(one.values for one in own):
+            alike[_inputs(own)][" + ".join(pair)] = pair
+    ranks: dict[tuple[str, str], int] = {}
+    for pairs in alike.values():
+        ranks |= _by_pair(compare_maps({shown: tables[pair] for shown, pair in pairs.items()}, name), pairs)
+    return ranks
+
+
+def _inputs(tables: Sequence[MapScores]) -> object:
+    """What maps are of: only scores of the same inputs compare, since a tight crop makes lift another question."""
+    return tuple(
+        sorted((name, rho) for one in tables for name, rho in zip(one.image_id, one.values["rho"], strict=True))
+    )
 
 
 def _by_pair(compared: Comparison, pairs: Mapping[str, tuple[str, str]]) -> dict[tuple[str, str], int]:
@@ -212,22 +230,42 @@ def tables_of(cells: Sequence[CellRecord], method: str, target: str) -> list[Map
 
 
 def map_scores(cells: Sequence[CellRecord], method: str) -> dict[str, Score]:
-    """Return the columns that speak of maps, and gate 1; those without a value say why."""
+    """Return the columns that speak of maps, gate 1, and what to read them by; those without a value say why."""
     found = {}
-    for column, (target, name) in MAP_COLUMNS.items():
-        tables = [_only(table, name) for table in tables_of(cells, method, target)]
-        reason = next((table.reason for table in tables if table.reason), None)
+    for column, (target, name) in {**MAP_COLUMNS, **MAP_CONTEXT}.items():
+        tables = tables_of(cells, method, target)
         if tables:
-            scored = [] if reason else [score for score in score_maps(tables) if score.metric == name]
-            score = scored[0] if scored else Score(name, None, reason=reason or "the maps were not scored for it")
-            found[column] = replace(score, metric=column)
-    trained = [_only(table, "lift") for table in tables_of(cells, method, "sense")]
-    random = [
-        table for cell in cells for table in cell.maps if (table.method, table.target) == (untrained(method), "sense")
-    ]
-    if random and not any(table.reason for table in trained):
-        found["gate_randomisation"] = gate_randomisation(trained, random)
+            found[column] = replace(_one(tables, name), metric=column)
+    for column, other in (("lift_centre", "centre"), ("lift_ceiling", ceiling(method))):
+        tables = [table for cell in cells for table in cell.maps if table.method == other]
+        if tables:
+            found[column] = replace(_one(tables, "lift"), metric=column)
+    if tables_of(cells, method, "sense"):
+        found[GATE] = _gate(cells, method)
     return found
+
+
+def _one(tables: Sequence[MapScores], name: str) -> Score:
+    """Score one metric; a fold whose maps failed is left out (and named below the table), one without any is empty."""
+    usable = [_only(table, name) for table in tables if table.reason is None]
+    scored = [score for score in score_maps(usable) if score.metric == name]
+    reason = next((table.reason for table in tables if table.reason), "no test photograph has a sense and an outline")
+    return scored[0] if scored else Score(name, None, reason=reason)
+
+
+def _gate(cells: Sequence[CellRecord], method: str) -> Score:
+    """Gate 1 for the sense, over the cells that have both kinds of maps."""
+    trained, random, reasons = [], [], []
+    for cell in cells:
+        ours = [table for table in cell.maps if (table.method, table.target) == (method, "sense")]
+        theirs = [table for table in cell.maps if (table.method, table.target) == (untrained(method), "sense")]
+        reasons += [table.reason for table in (*ours, *theirs) if table.reason]
+        if ours and theirs and not ours[0].reason and not theirs[0].reason:
+            trained.append(_only(ours[0], "lift"))
+            random.append(_only(theirs[0], "lift"))
+    if trained:
+        return gate_randomisation(trained, random)
+    return Score(GATE, None, reason=reasons[0] if reasons else "no network of random weights was explained")
 
 
 def map_rows(cells: Sequence[CellRecord]) -> tuple[MapRow, ...]:
@@ -238,9 +276,9 @@ def map_rows(cells: Sequence[CellRecord]) -> tuple[MapRow, ...]:
             gathered[table.method, table.target].append(table)
     found = []
     for (method, target), tables in gathered.items():
-        reason = next((table.reason for table in tables if table.reason), None)
-        scores = {} if reason else {score.metric: score for score in score_maps(tables)}
-        found.append(MapRow(method, target, scores, reason))
+        usable = [table for table in tables if table.reason is None]
+        reason = None if usable else tables[0].reason
+        found.append(MapRow(method, target, {score.metric: score for score in score_maps(usable)}, reason))
     return tuple(found)
 
 
@@ -264,7 +302,14 @@ def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations,
         n_cells=len(cells),
         n_failed=len(bad),
         reason=bad[0].reason if bad else None,
+        unmapped=_unmapped(cells, method),
     )
+
+
+def _unmapped(cells: Sequence[CellRecord], method: str) -> str | None:
+    tables = tables_of(cells, method, "sense")
+    reasons = [table.reason for table in tables if table.reason]
+    return f"{len(reasons)} of {len(tables)} cells: {reasons[0]}" if 0 < len(reasons) < len(tables) else None
 
 
 def _scores(cells: Sequence[CellRecord], seen: Observations) -> tuple[Score, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..metrics import LOCALISATION, MAP_METRICS, REGIONS
-from ..records import CEILING, untrained
+from ..records import ceiling, untrained
 from .exhibits import MapRow
 
 FLOORS = ("random", "centre", "sobel")
@@ -48,7 +48,7 @@ LIFTS: tuple[MapColumn, ...] = tuple(_column(f"lift_{name}", name) for name in R
 
 def role(method: str) -> str | None:
     """Say what a line stands for beside the methods."""
-    if method == CEILING:
+    if method.endswith(ceiling("")):
         return "ceiling"
     if method in FLOORS:
         return "floor"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..records import Photomicrograph
+from ..run.samples import size_of
 from .contours import Contour, contours
 from .shelf import Shelf
 
@@ -47,10 +48,12 @@ class Pictures:
         return self._made[photo.id]
 
     def _make(self, photo: Photomicrograph) -> Picture:
-        image = photo.load()
-        height, width = image.shape[:2]
         name = None
-        if self._pixels:
+        if not self._pixels:
+            width, height = size_of(photo)
+        else:
+            image = photo.load()
+            height, width = image.shape[:2]
             name = f"pictures/{hashlib.sha256(photo.id.encode()).hexdigest()[:20]}.jpg"
             self._shelf.write(name, _jpeg(small(image)))
         return Picture(width, height, name, contours(photo, step=max(width, height) / LONGEST))

@@ -14,7 +14,7 @@ from ..run.scoring import observe
 from .cards import cards, unsolved_cards
 from .exhibits import Exhibit, MapRow, Unsolved
 from .gallery import Gallery
-from .leaderboard import COLUMNS, MAP_COLUMNS, Leaderboard, Row
+from .leaderboard import COLUMNS, GATE, MAP_COLUMNS, Leaderboard, Row
 from .map_columns import LIFTS, SCORES, SHARES, lines
 from .pictures import Pictures
 from .shelf import Shelf
@@ -22,7 +22,6 @@ from .shelf import Shelf
 HEADLINES = ("macro_f1", "presence_auroc", "sense_forced", "sense_end_to_end")
 """The scores that a system's page begins with."""
 UNSOLVED = "failed-by-every-system.html"
-GATE = "gate_randomisation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,6 @@ def write_report(
         shelf.write(f"systems/{name}", _system(page, name, pictures, shared))
         shelf.write(f"galleries/{name}", _failures(page, name, pictures, shared))
     shelf.write(UNSOLVED, _unsolved(unsolved, pages, pictures, shared))
-    shelf.close()
     return path
 
 

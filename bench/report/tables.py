@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from ..metrics import gate_passed, metrics_for
 from ..records import CLASSES, Score
-from .leaderboard import COLUMNS, MAP_COLUMNS, Leaderboard, Row
+from .leaderboard import COLUMNS, MAP_NAMES, Leaderboard, Row
 
 NOT_RUN = "published, not run here"
 
@@ -82,7 +82,8 @@ def _failures(board: Leaderboard) -> list[str]:
         and board.metric in row.scores
         and row.scores[board.metric].value is not None
     ]
-    return [*failed, *partial, *(f"LEFT OUT {reason}" for reason in board.left_out)]
+    unmapped = [f"NOT EXPLAINED {row.system}: {row.unmapped}" for row in board.rows if row.unmapped]
+    return [*failed, *partial, *unmapped, *(f"LEFT OUT {reason}" for reason in board.left_out)]
 
 
 def _title(board: Leaderboard) -> str:
@@ -97,6 +98,21 @@ NOTE = (
     "the sense (CW against CCW) and for presence (a clast against none); tail share: of the sense map's heat on mantle",
     "and tails. Gate 1: random weights give a significantly lower lift, so the map depends on what was learned.",
 )
+
+
+def maps_note(board: Leaderboard) -> list[str]:
+    """What lift and tail share are to be read by: chance, floor and ceiling, for systems explained on like inputs."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for row in board.rows:
+        scores = [row.scores.get(name) for name in ("rho", "tail_area", "lift_centre", "lift_ceiling")]
+        said = tuple(_short(score.value if score else None) for score in scores)
+        if said[0] != "–":
+            alike.setdefault(said, []).append(row.system)
+    return [
+        f"Outlines cover {rho} of what {', '.join(systems)} saw, tails {tails}; lift of a centred Gaussian {floor}, of "
+        f"the outlines at the maps' resolution {top}."
+        for (rho, tails, floor, top), systems in alike.items()
+    ]
 
 
 def terminal(board: Leaderboard) -> str:
@@ -122,7 +138,7 @@ def terminal(board: Leaderboard) -> str:
     console.print(table)
     lines = [out.getvalue().rstrip()]
     lines += [f"Lower block: {NOT_RUN} ({board.references[0].source})."] if references else []
-    return "\n".join([*lines, *NOTE, *_failures(board)]) + "\n"
+    return "\n".join([*lines, *NOTE, *maps_note(board), *_failures(board)]) + "\n"
 
 
 _TITLES = {
@@ -142,7 +158,8 @@ def markdown(board: Leaderboard) -> str:
     lines = [f"**{_title(board)}**", "", _md(header), _md(["---:" if name != "system" else "---" for name in header])]
     lines += [_md([cells[0], _plain(cells[1]), *cells[2:]]) for cells in rows]
     lines += [_md([cells[0], f"{_plain(cells[1])} ({NOT_RUN})", *cells[2:]]) for cells in references]
-    return "\n".join([*lines, "", *NOTE, *(f"- {_plain(text)}" for text in _failures(board))]) + "\n"
+    notes = [f"- {_plain(text)}" for text in (*maps_note(board), *_failures(board))]
+    return "\n".join([*lines, "", *NOTE, *notes]) + "\n"
 
 
 def _md(cells: list[str]) -> str:
@@ -157,7 +174,7 @@ def _plain(text: str) -> str:
 
 def as_csv(board: Leaderboard) -> str:
     """Every metric of every system in full precision: value, low, high."""
-    names = [*metrics_for(CLASSES), *MAP_COLUMNS, "gate_randomisation"]
+    names = [*metrics_for(CLASSES), *MAP_NAMES]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     spread = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]

@@ -79,4 +79,8 @@ def read_map_file(path: Path) -> NDArray[np.float32]:
     if not isinstance(read, np.ndarray) or read.ndim != 2 or not read.size or read.dtype.kind not in "fiub":
         shape = getattr(read, "shape", "several arrays")
         raise DataError(f"{path}: holds {getattr(read, 'dtype', 'a file')} {shape}; expected real numbers [h, w].")
-    return read.astype(np.float32)
+    with np.errstate(over="ignore"):
+        found = read.astype(np.float32)
+    if not np.isfinite(found).all():  # such a map has no score, and leaving it out would flatter the model
+        raise DataError(f"{path}: holds NaN or infinite values; expected finite numbers.")
+    return found

@@ -222,7 +222,7 @@ class Layout:
     def _localise(self, detector: Plugin, backbone: Backbone, seed: int, fold: str, explainer: Plugin) -> Node:
         test = sorted(self.suite.folds.folds[fold].test)
         inputs = {"explain": self.explain(detector, backbone, seed, fold, explainer, ids=test)}
-        if backbone.mode is not None:
+        if backbone.mode is not None and explainer is self.explainers[0]:  # gate 1 speaks of the ranked method
             crops = self._truth_crops(detector, backbone)
             inputs["random"] = self._explain(
                 explainer, {"crops": crops}, backbone, ids=self._ids["explained"], which=" with random weights"

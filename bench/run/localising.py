@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.letterbox import place_of, read_map
+from ..data.letterbox import pixels_inside, place_of, read_map
 from ..data.masks import decode, encode
 from ..explain.regions import Regions, regions_of, shrunk
+from ..metrics import LOCALISATION
 from ..metrics import localise as scores_of
 from ..metrics import shares as shares_of
-from ..records import CEILING, TARGETS, Box, Clast, Explanation, MapScores, Photomicrograph, untrained
+from ..records import TARGETS, Box, Clast, Explanation, MapScores, Photomicrograph, ceiling, untrained
 from .graph import Folders, Node
 from .looking import read_maps
 from .regards import Regard
@@ -76,22 +77,22 @@ def _tables(
             rows[method, target].append((photo, scene.scores(one, extent)))
         if is_control:
             continue
-        rows[CEILING, "any"].append((photo, scene.scores(scene.ceiling(seen.shape[-2:], extent), extent)))
+        rows[ceiling(method), "any"].append((photo, scene.scores(scene.ceiling(seen.shape[-2:], extent), extent)))
         if random is not None and random.reason is None:
             drawn = random.of(regard)
             for number, target in enumerate(TARGETS):
-                lifts = [scene.scores(one[number], extent, parts=False)["lift"] for one in drawn]
-                rows[untrained(method), target].append((photo, {"lift": float(np.mean(lifts))}))
-    if not rows:
-        return [table(method, target, []) for target in TARGETS]
-    return [table(name, target, found) for (name, target), found in rows.items()]
+                said = [scene.scores(one[number], extent, parts=False) for one in drawn]
+                mean = {name: float(np.mean([one[name] for one in said])) for name in ("lift", "cold")}
+                rows[untrained(method), target].append((photo, mean))
+    found = [table(name, target, scored) for (name, target), scored in rows.items()]
+    if random is not None and random.reason is not None:
+        found += [MapScores(untrained(method), target, reason=random.reason) for target in TARGETS]
+    return found or [MapScores(method, target) for target in (("any",) if is_control else TARGETS)]
 
 
 def table(method: str, target: str, rows: Sequence[tuple[Photomicrograph, Mapping[str, float]]]) -> MapScores:
     """Gather the scores of maps, NaN where undefined, photograph by photograph."""
-    if not rows:
-        return MapScores(method, target, reason="no test photograph has a sense and an outlined clast")
-    names = rows[0][1].keys()
+    names = rows[0][1].keys() if rows else ()
     return MapScores(
         method=method,
         target=target,
@@ -117,15 +118,15 @@ class Scene:
     def scores(self, saliency: NDArray[np.float32], extent: Box, *, parts: bool = True) -> dict[str, float]:
         """Score one map float32[h, w] that covers `extent`; NaN where a score is undefined."""
         at = read_map(saliency, extent, self.window, self.regions.clast.shape)[None]
+        asked = LOCALISATION if parts else ("lift",)
+        found = {name: float(value[0]) for name, value in scores_of(at, self.regions.clast, metrics=asked).items()}
+        found["cold"] = float(not (at > 0).any())
         if not parts:
-            return {
-                name: float(value[0]) for name, value in scores_of(at, self.regions.clast, metrics=("lift",)).items()
-            }
-        found = {name: float(value[0]) for name, value in scores_of(at, self.regions.clast).items()}
+            return found
         known = {name: part[None] for name, part in self.regions.parts.items() if part is not None}
         shares = shares_of(at, known)
         for name in self.regions.parts:
-            for kind in ("share", "lift"):
+            for kind in ("share", "area", "lift"):
                 value = shares.get(f"{kind}_{name}")
                 found[f"{kind}_{name}"] = float("nan") if value is None else float(value[0])
         return found
@@ -153,7 +154,7 @@ def _cells(positions: NDArray[np.float64], start: float, stop: float, n: int) ->
 def scene_of(photo: Photomicrograph, box: Box | None, clasts: Sequence[Clast]) -> Scene:
     """Cut out of a photograph what an input shows, with the regions of the clasts in question."""
     width, height = size_of(photo)
-    x0, y0, x1, y1 = (0, 0, width, height) if box is None else _whole_pixels(box, width, height)
+    x0, y0, x1, y1 = (0, 0, width, height) if box is None else pixels_inside(box, height, width)
     scale = min(1.0, LONGEST / max(x1 - x0, y1 - y0))
     if scale == 1:
         regions = regions_of(clasts, (height, width), window=(x0, y0, x1, y1))
@@ -166,13 +167,6 @@ def scene_of(photo: Photomicrograph, box: Box | None, clasts: Sequence[Clast]) -
         [_shrunk(clast, (rows, columns)) for clast in clasts], (rows, columns), window=(left, top, right, bottom)
     )
     return Scene((height, width), (left * across, top * down, right * across, bottom * down), regions)
-
-
-def _whole_pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """The pixels of the photograph whose centres lie in the box."""
-    x0, y0 = (max(0, int(np.ceil(value - 0.5))) for value in box[:2])
-    x1, y1 = min(width, int(np.ceil(box[2] - 0.5))), min(height, int(np.ceil(box[3] - 0.5)))
-    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 
 
 def _shrunk(clast: Clast, shape: tuple[int, int]) -> Clast:

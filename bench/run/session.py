@@ -85,12 +85,13 @@ class Session:
         self.suite, self.places, self.choice = suite, places, choice
         self.store = Store(places.store)
         self.source: Source = open_source(suite, places.data)
+        asked = choose((), choice.explainers, EXPLAINERS)
         self.plan: Plan = plan(
             suite,
             self.source,
             detectors=choose(suite.detectors, choice.detectors, DETECTORS),
             backbones=choose(suite.backbones, choice.backbones, BACKBONES),
-            explainers=choose(suite.explainers, choice.explainers, EXPLAINERS),
+            explainers=[*suite.explainers, *(name for name in asked if name not in suite.explainers)],
             seeds=suite.seeds,
             device=find_device(choice.device),
             download=download,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.letterbox import place_of
 from ..plugins import Plugin
-from ..records import TARGETS, Cell, Explanation, Photomicrograph, Prediction
+from ..records import EXTERNAL, TARGETS, Cell, Explanation, Photomicrograph, Prediction
 from .executors import InProcess
 from .graph import Node
 from .inputs import look_up
@@ -50,15 +50,18 @@ class Viewer:
         self._photographs |= {photo.id: photo for photo in look_up(self._session.source, new)}
         return [self._photographs[image_id] for image_id in ids]
 
-    def look(self, asked: Mapping[Cell, Sequence[Prediction]], explainer: Plugin) -> dict[Shown, Look]:
-        """Explain photographs of several cells by one method; what cannot be explained says why."""
+    def look(
+        self, asked: Mapping[Cell, Sequence[Prediction]], keys: Mapping[Cell, str], explainer: Plugin
+    ) -> dict[Shown, Look]:
+        """Explain photographs of several cells by one method; what cannot be explained says why.
+
+        `keys` are those of the cells' results: maps of any other model than the one that predicted would be a lie.
+        """
         plan = self._session.plan
         found: dict[Shown, Look] = {}
         ready: dict[Cell, Sequence[Prediction]] = {}
         for cell, said in asked.items():
-            reason = "was not run by this suite's harness here, so its model is not at hand"
-            if cell in plan.entered:
-                reason = plan.layout.cannot(explainer, plan.entered[cell][1]) or ""
+            reason = self._cannot(cell, keys[cell], explainer)
             if reason:
                 found |= {(cell, one.image_id): Look(note=f"{cell.backbone}: {reason}") for one in said}
             else:
@@ -79,6 +82,17 @@ class Viewer:
         for cell, node in nodes.items():
             found |= {(cell, image_id): look for image_id, look in self._read(node, explainer, failures).items()}
         return found
+
+    def _cannot(self, cell: Cell, key: str, explainer: Plugin) -> str | None:
+        """Say why a cell cannot be explained at all."""
+        plan = self._session.plan
+        if cell.detector == EXTERNAL:
+            return "its predictions came from outside, so there is no model to explain"
+        if cell not in plan.entered:
+            return "is not among the suite's systems; say where its plugin lies with --backbone FILE:Class"
+        if key != plan.cells[cell].key:
+            return "was run with another version of this model or on another device; run the suite again"
+        return plan.layout.cannot(explainer, plan.entered[cell][1])
 
     def _classify(self, cell: Cell) -> Node:
         return self._session.plan.cells[cell].inputs["classify"]
@@ -110,9 +124,10 @@ class Viewer:
             (photo,) = self.photographs([regard.image_id])
             width, height = size_of(photo)
             extent = place_of((height, width), size, regard.box).extent_xyxy
+            both = seen if len(seen) == len(TARGETS) else np.repeat(seen, len(TARGETS), axis=0)  # a control knows none
             explanations = tuple(
                 Explanation(photo.id, explainer.name, target, one, extent)
-                for target, one in zip(TARGETS, seen, strict=False)
+                for target, one in zip(TARGETS, both, strict=True)
             )
             lift = {one.target: lift_of(photo, regard, one) for one in explanations}
             found[photo.id] = Look(explanations, lift)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .optics import LUMINANCE
 from .scene import Scene
@@ -15,6 +14,8 @@ _GAMMA = 2.2
 
 def photograph(scene: Scene, light: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return RGB `uint8[H, W, 3]` of linear light float32[H * W, 3]; the scene's `flip` is not applied."""
+    from scipy import ndimage  # noqa: PLC0415 – takes a while to import
+
     camera = scene.camera
     frame = light.reshape(scene.height, scene.width, 3)
     gain = camera.exposure / max(float((light @ LUMINANCE).mean()), 1e-6)

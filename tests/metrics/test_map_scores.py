@@ -50,7 +50,7 @@ def score(values, **said) -> Score:
 def test_catalogue_holds_all_that_maps_are_scored_by():
     found = localise(np.ones((1, 2, 2)), np.ones((2, 2), bool))
     parts = shares(np.ones((1, 2, 2)), dict.fromkeys(REGIONS, np.ones((2, 2), bool)))
-    assert set(MAP_METRICS) == {*found, *parts}
+    assert set(MAP_METRICS) == {*found, *parts, "cold"}
     assert tuple(MAP_METRICS)[: len(LOCALISATION)] == LOCALISATION
 
 

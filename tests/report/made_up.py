@@ -152,7 +152,7 @@ def map_rows() -> tuple[MapRow, ...]:
 
     return (
         MapRow("random", "any", scores(0.08)),
-        MapRow("truth", "any", scores(0.83)),
+        MapRow("grad-cam, truth", "any", scores(0.83)),
         MapRow("grad-cam", "sense", scores(0.41)),
         MapRow("grad-cam", "presence", scores(0.52)),
         MapRow("grad-cam, random weights", "sense", scores(0.12)),

@@ -16,10 +16,11 @@ from urllib.parse import unquote
 import pytest
 from made_up import FAILURES, exhibit, gallery, leaderboard, photographs, prediction, record, report, row
 
+from clastbench.errors import UsageError
 from clastbench.report.exhibits import Unsolved
 from clastbench.report.gallery import provenance, write_gallery
 from clastbench.report.pages import number
-from clastbench.report.shelf import Shelf
+from clastbench.report.shelf import HEADER, LIST, Shelf
 from clastbench.report.site import SystemPage, columns, write_report
 
 HOSTILE = "../../<img src=x onerror=alert(1)>\"'&{{ 7 * 7 }}"
@@ -167,7 +168,7 @@ def test_a_photograph_is_loaded_once_and_saved_once(tmp_path):
 
 
 def test_without_pixels_there_are_only_pages_and_none_holds_a_picture(bare):
-    assert {path.suffix for path in bare.rglob("*") if path.is_file()} == {".html", ".txt"}
+    assert {path.suffix for path in bare.rglob("*") if path.is_file()} == {".html", ""}
     for path in bare.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert "base64," not in text
@@ -197,14 +198,29 @@ def test_pages_of_systems_that_are_gone_are_removed(tmp_path):
     assert not list(tmp_path.glob("systems/*other*"))
 
 
+def test_a_report_that_was_cut_short_leaves_no_picture_to_one_without_pixels(tmp_path):
+    shelf = Shelf(tmp_path)
+    shelf.write("pictures/a.jpg", b"pixels")
+    write_report(tmp_path, *report(), pixels=False, rights=RIGHTS)
+    assert not list(tmp_path.rglob("*.jpg"))
+
+
+def test_files_of_somebody_else_are_left_alone_and_their_page_is_not_written_over(tmp_path):
+    for name in ("files.txt", "a.jpg", "index.html"):
+        (tmp_path / name).write_text("a.jpg\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="choose another folder"):
+        write_report(tmp_path, *report(), pixels=False, rights=RIGHTS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "files.txt", "index.html"]
+
+
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", ".", "a\\b"])
 def test_nothing_is_shelved_outside_the_folder(tmp_path, name):
     shelf = Shelf(tmp_path / "in")
     with pytest.raises(ValueError, match="no path below"):
         shelf.write(name, "x")
-    (tmp_path / "in" / "files.txt").write_text(f"{name}\n", encoding="utf-8")
+    (tmp_path / "in" / LIST).write_text(f"{HEADER}\n{name}\n", encoding="utf-8")
     (tmp_path / "x").write_text("keep", encoding="utf-8")
-    Shelf(tmp_path / "in").close()
+    Shelf(tmp_path / "in")
     assert (tmp_path / "x").is_file()
 
 
@@ -237,7 +253,7 @@ def test_controls_stand_beside_both_targets_with_their_roles(site):
     (path,) = site.glob("systems/*net-*.html")
     text = Page(path).text
     assert len(re.findall(r"random floor", text)) == 2
-    assert len(re.findall(r"truth ceiling", text)) == 2
+    assert len(re.findall(r"grad-cam, truth ceiling", text)) == 2
 
 
 def test_an_exhibit_tells_what_was_said_and_why_there_is_no_heat(tmp_path):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import convolve1d, gaussian_filter1d
 
 from ..data.crops import Crops
 
@@ -43,6 +42,8 @@ class StructureTensor:
 
 def leans(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the lean in −0.5..0.5 of the middle of pictures float32[N, 3, H, W] as float32[N]; 0 where it is flat."""
+    from scipy.ndimage import convolve1d, gaussian_filter1d  # noqa: PLC0415 – takes a while to import
+
     grey = np.tensordot(images, GREY, axes=([1], [0]))
     for axis in (1, 2):
         grey = gaussian_filter1d(grey, 1.0, axis=axis)

@@ -693,14 +693,7 @@ def test_what_makes_nothing_imports_neither_networks_nor_drawing_nor_pages(impor
     assert not imported[command] & HEAVY
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param("run", marks=pytest.mark.xfail(strict=True, reason="baselines/structure_tensor.py imports scipy")),
-        "rank",
-        "list",
-    ],
-)
+@pytest.mark.parametrize("command", ["run", "rank", "list"])
 def test_what_makes_nothing_imports_no_scipy(imported, command):
     assert "scipy" not in imported[command]
 

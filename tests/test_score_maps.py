@@ -9,8 +9,6 @@ import json
 import pickle
 import re
 import shutil
-import tokenize
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,19 +204,7 @@ def test_a_map_in_column_order_is_read_as_it_is(tmp_path, score, needed):
 
 @pytest.mark.parametrize(
     "factor",
-    [
-        1e-30,
-        1e30,
-        pytest.param(
-            1e-60, marks=pytest.mark.xfail(strict=True, reason="float64 is cut to float32: all heat becomes 0, lift 0")
-        ),
-        pytest.param(
-            1e60,
-            marks=pytest.mark.xfail(
-                strict=True, reason="float64 is cut to float32: refused as infinite, though every value is finite"
-            ),
-        ),
-    ],
+    [1e-30, 1e30, 1e-60, 1e60],
 )
 def test_how_large_the_numbers_are_is_no_matter(tmp_path, score, needed, factor):
     result = score(write(tmp_path / "maps", needed, lambda photo: outline(photo) * factor))
@@ -359,10 +345,6 @@ def as_archive(values: np.ndarray) -> bytes:
 GOOD = as_file(np.ones((4, 5), np.float32))
 
 
-def broken(error: type[Exception]):
-    return pytest.mark.xfail(strict=True, raises=error, reason=f"numpy raises {error.__name__}: nobody catches it")
-
-
 WRONG = {
     "one dimension": as_file(np.ones(5)),
     "three dimensions": as_file(np.ones((4, 5, 3))),
@@ -381,10 +363,10 @@ WRONG = {
     "a file cut short": GOOD[:-3],
     "a head cut short": GOOD[:40],
     "a negative side": header("(-1, 5)"),
-    "a broken archive": pytest.param(b"PK\x03\x04garbage", marks=broken(zipfile.BadZipFile)),
-    "an open bracket in the head": pytest.param(raw("{'shape': (4,"), marks=broken(tokenize.TokenError)),
-    "a shape that fits no memory": pytest.param(header("(100000000, 100000000)"), marks=broken(MemoryError)),
-    "a shape that is no number": pytest.param(header(f"({10**23}, 3)"), marks=broken(OverflowError)),
+    "a broken archive": b"PK\x03\x04garbage",
+    "an open bracket in the head": raw("{'shape': (4,"),
+    "a shape that fits no memory": header("(100000000, 100000000)"),
+    "a shape that is no number": header(f"({10**23}, 3)"),
 }
 
 
@@ -397,7 +379,6 @@ def test_what_is_no_map_is_refused_with_its_name(tmp_path, content):
 
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 @example([(GOOD.index(b"}"), ord(" "))])
-@pytest.mark.xfail(strict=True, reason="a damaged head may raise TokenError, which nobody catches (see above)")
 def test_a_damaged_map_is_read_or_refused_but_never_breaks(tmp_path_factory, changes):
     content = bytearray(GOOD)
     for place, value in changes:
@@ -473,7 +454,6 @@ def test_the_suffix_of_the_picture_may_be_left_out(tmp_path, score, named):
     assert [value for t in tables(tmp_path, name="own") for value in t.values["lift"]] == pytest.approx([1.0, 1.0])
 
 
-@pytest.mark.xfail(strict=True, reason="photographs that differ in what follows the last dot share one map in silence")
 @pytest.mark.parametrize("names", [("with/1.jpg", "with/1.png"), ("site.1", "site.2")])
 def test_one_map_is_never_taken_for_two_photographs(tmp_path, score, named, names):
     suite, said, tested = named(*names)

@@ -210,7 +210,7 @@ def save(figures: Sequence[Figure], path: Path, dpi: int) -> list[Path]:
             for figure in figures:
                 pages.savefig(figure, dpi=dpi)
         return [path]
-    for earlier in (path, *path.parent.glob(f"{escape(path.stem)}-[0-9][0-9].png")):
+    for earlier in (path, *path.parent.glob(f"{escape(path.stem)}-[0-9][0-9]*.png")):
         earlier.unlink(missing_ok=True)  # a shorter sheet must not be followed by pages of a longer one
     names = [path] if len(figures) == 1 else [path.with_name(f"{path.stem}-{n:02d}.png") for n in _from_one(figures)]
     for figure, name in zip(figures, names, strict=True):

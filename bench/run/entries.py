@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,6 +50,7 @@ class Backbone:
         }
 
 
+@cache
 def minor(package: str) -> str:
     """Return the release of a package without its last figure: 2.14."""
     return ".".join(version(package).split(".")[:2])

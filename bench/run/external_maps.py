@@ -44,6 +44,10 @@ def score_folder(suite: Suite, source: Source, folder: Path) -> dict[str, tuple[
 
 def _table(target: str, photographs: Sequence[Photomicrograph], folder: Path) -> MapScores:
     files = {photo.id: _file(folder, photo.id) for photo in photographs}
+    owner: dict[Path, str] = {}
+    for image_id, path in files.items():
+        if path is not None and owner.setdefault(path, image_id) != image_id:
+            raise DataError(f"{path}: may be the map of {owner[path]!r} or of {image_id!r}; name it {image_id}.npy.")
     lacking = [image_id for image_id, path in files.items() if path is None]
     if lacking:
         raise DataError(f"{folder}: no map for {lacking[0]!r} ({len(lacking)} are missing); expected {lacking[0]}.npy.")
@@ -73,14 +77,14 @@ def read_map_file(path: Path) -> NDArray[np.float32]:
         DataError: it is no two-dimensional array of real numbers.
     """
     try:
-        read = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as a NumPy array ({error}).") from error
+        with path.open("rb") as stream:
+            read = np.load(stream, allow_pickle=False)
+    except Exception as error:  # a damaged header can raise nearly anything
+        raise DataError(f"{path}: cannot be read as a NumPy array ({type(error).__name__}: {error}).") from error
     if not isinstance(read, np.ndarray) or read.ndim != 2 or not read.size or read.dtype.kind not in "fiub":
         shape = getattr(read, "shape", "several arrays")
         raise DataError(f"{path}: holds {getattr(read, 'dtype', 'a file')} {shape}; expected real numbers [h, w].")
-    with np.errstate(over="ignore"):
-        found = read.astype(np.float32)
+    found = read.astype(np.float64)
     if not np.isfinite(found).all():  # such a map has no score, and leaving it out would flatter the model
         raise DataError(f"{path}: holds NaN or infinite values; expected finite numbers.")
-    return found
+    return (found / (np.abs(found).max() or 1.0)).astype(np.float32)  # scores ignore the scale, float32 has a range

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -88,6 +88,9 @@ class Viewer:
         plan = self._session.plan
         if cell.detector == EXTERNAL:
             return "its predictions came from outside, so there is no model to explain"
+        for name in (cell, replace(cell, backbone=cell.backbone.rpartition("@")[0])):  # what is broken has no mode
+            if name in plan.broken:
+                return f"cannot be loaded any more: {plan.broken[name]}"
         if cell not in plan.entered:
             return "is not among the suite's systems; say where its plugin lies with --backbone FILE:Class"
         if key != plan.cells[cell].key:

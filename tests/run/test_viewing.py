@@ -303,7 +303,6 @@ def test_a_plugin_that_was_changed_since_lends_its_maps_to_no_old_prediction(net
     assert not any(one.explanations for one in shown)
 
 
-@pytest.mark.xfail(strict=True, reason="the note says 'is not among the suite's systems', not what is broken")
 def test_a_plugin_that_is_broken_now_says_so_in_place_of_maps(net):
     path, exhibits = net
     path.write_text("raise RuntimeError('out of order')", encoding="utf-8")

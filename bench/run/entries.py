@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,7 +50,10 @@ class Backbone:
         }
 
 
-@cache
+version = cache(metadata.version)
+"""The release of an installed package; to look it up takes a millisecond, and every node asks."""
+
+
 def minor(package: str) -> str:
     """Return the release of a package without its last figure: 2.14."""
     return ".".join(version(package).split(".")[:2])

@@ -17,7 +17,6 @@ VERSIONS: Mapping[str, int] = {
     "features": 2,
     "fit": 2,
     "classify": 1,
-    "cells": 1,
     "explain": 1,
     "localise": 1,
     "score": 1,

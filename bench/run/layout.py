@@ -260,8 +260,6 @@ class Layout:
         which: str = "",
     ) -> Node:
         entered = {"mode": None} if backbone is None else {**backbone.identity, "recipe": self._recipe(backbone)}
-        if backbone is not None and explainer.made.needs in ("features", "network"):
-            inputs = {**inputs, "cells": self._cells(backbone, inputs["crops"])}
         name = "crops" if backbone is None else backbone.name
         return Node(
             kind="explain",
@@ -284,18 +282,6 @@ class Layout:
                 "device": self.device,
                 "source": self.source.local(),
             },
-        )
-
-    def _cells(self, backbone: Backbone, crops: Node) -> Node:
-        """Where the cells of a network's maps look: a matter of its architecture, whatever it has learned."""
-        size = crops.spec["size"]
-        named = {name: backbone.identity[name] for name in ("plugin", "libraries")}
-        return Node(
-            kind="cells",
-            spec={**named, "size": size},
-            label=f"receptive fields of {backbone.plugin.name} at {size[0]} × {size[1]}",
-            family=f"cells {backbone.plugin.name}",
-            local={"backbone": backbone.plugin.spec, "device": self.device},
         )
 
     def _truth_crops(self, detector: Plugin, backbone: Backbone) -> Node:

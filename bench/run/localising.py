@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.letterbox import pixels_inside, read_map
+from ..data.letterbox import pixels_inside, place_of, read_map
 from ..data.masks import decode, encode
 from ..explain.regions import Regions, regions_of, shrunk
 from ..metrics import LOCALISATION
@@ -19,7 +19,7 @@ from ..metrics import localise as scores_of
 from ..metrics import shares as shares_of
 from ..records import TARGETS, Box, Clast, Explanation, MapScores, Photomicrograph, ceiling, untrained
 from .graph import Folders, Node
-from .looking import Maps, read_maps
+from .looking import read_maps
 from .regards import Regard
 from .samples import size_of
 from .seeing import photographs_of
@@ -31,14 +31,14 @@ DIGITS = 6
 
 def localise(node: Node, folders: Folders, out: Path) -> None:
     """Score the maps of a method on one fold; write `map_scores.json`."""
-    maps = read_maps(folders["explain"])
+    maps, regards, size, reason = read_maps(folders["explain"])
     method, is_control = node.spec["method"], node.spec["control"]
-    if maps.reason is not None:
-        tables = [MapScores(method, target, reason=maps.reason) for target in TARGETS]
+    if reason is not None:
+        tables = [MapScores(method, target, reason=reason) for target in TARGETS]
     else:
         known = {photo.id: photo for photo in photographs_of(node, folders, node.spec["ids"])}
         random = _RandomWeights(folders["random"]) if "random" in folders else None
-        tables = _tables(maps, known, method=method, is_control=is_control, random=random)
+        tables = _tables(maps[0], regards, size, known, method=method, is_control=is_control, random=random)
     (out / "map_scores.json").write_text(json.dumps([asdict(table) for table in tables]), encoding="utf-8")
 
 
@@ -46,18 +46,19 @@ class _RandomWeights:
     """The maps of untrained networks, by what they are of."""
 
     def __init__(self, folder: Path) -> None:
-        self._maps = read_maps(folder)
-        self.reason = self._maps.reason
-        self._at = {(regard.image_id, regard.box): at for at, regard in enumerate(self._maps.regards)}
+        self._maps, regards, _, self.reason = read_maps(folder)
+        self._at = {(regard.image_id, regard.box): at for at, regard in enumerate(regards)}
 
     def of(self, regard: Regard) -> NDArray[np.float32]:
         """Return float32[D, T, h, w]."""
-        found: NDArray[np.float32] = self._maps.values[:, self._at[regard.image_id, regard.box]]
+        found: NDArray[np.float32] = self._maps[:, self._at[regard.image_id, regard.box]]
         return found
 
 
 def _tables(
-    maps: Maps,
+    maps: NDArray[np.float32],
+    regards: Sequence[Regard],
+    size: tuple[int, int],
     photographs: Mapping[str, Photomicrograph],
     *,
     method: str,
@@ -65,12 +66,12 @@ def _tables(
     random: _RandomWeights | None,
 ) -> list[MapScores]:
     rows: dict[tuple[str, str], list[tuple[Photomicrograph, Mapping[str, float]]]] = defaultdict(list)
-    for seen, regard in zip(maps.values[0], maps.regards, strict=True):
+    for seen, regard in zip(maps, regards, strict=True):
         if regard.image_id not in photographs:
             continue
         photo = photographs[regard.image_id]
         scene = scene_of(photo, regard.box, [photo.clasts[at] for at in regard.clasts])
-        extent = maps.extent(photo, regard.box)
+        extent = place_of(scene.photo_size, size, regard.box).extent_xyxy
         targets = ("any",) if is_control else TARGETS
         for target, one in zip(targets, seen, strict=True):
             rows[method, target].append((photo, scene.scores(one, extent)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,12 @@ from numpy.typing import NDArray
 
 from .. import plugins
 from ..data.crops import Crops, to_float
-from ..data.letterbox import place_of
 from ..errors import ExplanationError
-from ..explain.fields import Cells
-from ..records import TARGETS, Box, Photomicrograph
+from ..records import TARGETS
 from . import regards
 from .graph import Folders, Node
 from .learning import backbone_of, read_crops, read_head, read_network, read_samples
 from .regards import Regard
-from .samples import size_of
 from .seeing import photographs_of
 
 if TYPE_CHECKING:
@@ -43,12 +40,7 @@ def explain(node: Node, folders: Folders, out: Path) -> None:
     explainer = plugins.load_planned(plugins.EXPLAINERS, node.local["explainer"], node.spec["method"]).made
     chosen = _chosen(node, folders)
     crops_ = read_crops(folders["crops"])
-    said: dict[str, Any] = {
-        "size": crops_.size,
-        "cells": _read_cells(folders["cells"]) if "cells" in folders else None,
-        "regards": [asdict(regard) for regard in chosen],
-        "reason": None,
-    }
+    said: dict[str, Any] = {"size": crops_.size, "regards": [asdict(regard) for regard in chosen], "reason": None}
     try:
         maps = _maps(node, folders, explainer, crops_, chosen)
     except ExplanationError as error:
@@ -155,56 +147,11 @@ def _cached_batches(maps: NDArray[np.float32], at: NDArray[np.int64], device: st
         yield torch.from_numpy(np.array(maps[at[start : start + BATCH]])).to(device)
 
 
-def cells(node: Node, folders: Folders, out: Path) -> None:
-    """Find out where the cells of a network's maps look; write `cells.json`, null where they are taken to tile."""
-    del folders
-    from ..explain.cells import cells_of  # noqa: PLC0415
-    from ..train.networks import build  # noqa: PLC0415
-
-    height, width = node.spec["size"]
-    network = build(backbone_of(node).made, "none", (height, width), node.local["device"])
-    found = cells_of(network, (height, width))
-    (out / "cells.json").write_text(json.dumps(found and asdict(found)), encoding="utf-8")
-
-
-def _read_cells(folder: Path) -> dict[str, float] | None:
-    found: dict[str, float] | None = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class Maps:
-    """What `explain` wrote."""
-
-    values: NDArray[np.float32]
-    """float32[D, N, T, h, w]: D models, N inputs, T targets."""
-    regards: Sequence[Regard]
-    """What they are of, N."""
-    size: tuple[int, int]
-    """(height, width) of the network's input."""
-    cells: Cells | None
-    """Where the cells of the network's own maps look; None where maps tile the input."""
-    reason: str | None
-    """Why there are none."""
-
-    def extent(self, photo: Photomicrograph, box: Box | None) -> Box:
-        """Return the part of a photograph that the cells of a map tile, in its coordinates."""
-        width, height = size_of(photo)
-        place = place_of((height, width), self.size, box)
-        shape = (self.values.shape[-2], self.values.shape[-1])
-        if self.cells is None or shape == self.size:  # pixel by pixel
-            return place.extent_xyxy
-        x0, y0, x1, y1 = place.to_photograph([self.cells.extent(shape)])[0].tolist()
-        return x0, y0, x1, y1
-
-
-def read_maps(folder: Path) -> Maps:
-    """Read what `explain` wrote."""
+def read_maps(folder: Path) -> tuple[NDArray[np.float32], list[Regard], tuple[int, int], str | None]:
+    """Read what `explain` wrote: maps, what they are of, the canvas (height, width), and why there are none."""
     said = json.loads((folder / "regards.json").read_text(encoding="utf-8"))
     chosen = [
         Regard(**{**one, "box": one["box"] and tuple(one["box"]), "clasts": tuple(one["clasts"])})
         for one in said["regards"]
     ]
-    height, width = said["size"]
-    where = None if said["cells"] is None else Cells(**said["cells"])
-    return Maps(np.load(folder / "maps.npy"), chosen, (height, width), where, said["reason"])
+    return np.load(folder / "maps.npy"), chosen, tuple(said["size"]), said["reason"]

@@ -13,7 +13,7 @@ from .graph import Node
 from .progress import Progress
 from .store import Store
 
-FIRST = ("pictures", "features", "fit", "detect", "crops", "classify", "cells", "explain", "localise", "score")
+FIRST = ("pictures", "features", "fit", "detect", "crops", "classify", "explain", "localise", "score")
 """Among nodes that could start, long ones and those that others wait for come first."""
 
 

@@ -12,7 +12,7 @@ from typing import TextIO
 from .graph import Folders, Node
 from .learning import classify, features, fit
 from .localising import localise
-from .looking import cells, explain
+from .looking import explain
 from .scoring import score
 from .seeing import crops, detect, pictures
 from .store import Store, describe
@@ -24,7 +24,6 @@ STEPS: Mapping[str, Callable[[Node, Folders, Path], None]] = {
     "features": features,
     "fit": fit,
     "classify": classify,
-    "cells": cells,
     "explain": explain,
     "localise": localise,
     "score": score,

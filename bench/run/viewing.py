@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..data.letterbox import place_of
 from ..plugins import Plugin
 from ..records import EXTERNAL, TARGETS, Cell, Explanation, Photomicrograph, Prediction
 from .executors import InProcess
@@ -18,6 +19,7 @@ from .localising import lift_of
 from .looking import read_maps
 from .progress import Progress
 from .runner import run
+from .samples import size_of
 from .scoring import best_boxes
 from .session import Session
 
@@ -117,13 +119,14 @@ class Viewer:
     def _read(self, node: Node, explainer: Plugin, failures: Mapping[str, str]) -> dict[str, Look]:
         if node.key in failures:
             return {image_id: Look(note=failures[node.key]) for image_id in node.spec["ids"]}
-        maps = read_maps(self._session.store.read(node))
-        if maps.reason is not None:
-            return {image_id: Look(note=maps.reason) for image_id in node.spec["ids"]}
+        maps, regards, size, reason = read_maps(self._session.store.read(node))
+        if reason is not None:
+            return {image_id: Look(note=reason) for image_id in node.spec["ids"]}
         found = {}
-        for seen, regard in zip(maps.values[0], maps.regards, strict=True):
+        for seen, regard in zip(maps[0], regards, strict=True):
             (photo,) = self.photographs([regard.image_id])
-            extent = maps.extent(photo, regard.box)
+            width, height = size_of(photo)
+            extent = place_of((height, width), size, regard.box).extent_xyxy
             both = seen if len(seen) == len(TARGETS) else np.repeat(seen, len(TARGETS), axis=0)  # a control knows none
             explanations = tuple(
                 Explanation(photo.id, explainer.name, target, one, extent)

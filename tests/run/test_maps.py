@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from clastbench.data.letterbox import place_of, read_map
-from clastbench.explain.fields import Cells
 from clastbench.records import TARGETS, Clast, Photomicrograph, untrained
 from clastbench.results import path_of, read
 from clastbench.run import regards
 from clastbench.run.localising import scene_of
-from clastbench.run.looking import Maps, read_maps
+from clastbench.run.looking import read_maps
 from clastbench.run.samples import Sample
 
 EXPLAINERS = """
@@ -290,16 +289,7 @@ def test_a_hot_cell_comes_back_where_it_was_on_the_photograph():
     assert abs((x + 0.5) / 5 - 9.5) <= 0.5
 
 
-def test_a_map_of_the_network_lies_where_its_cells_look_and_one_of_pixels_where_they_are():
-    cells = Cells(x0=0.5, y0=0.5, step_x=16, step_y=16)
-    coarse = Maps(np.zeros((1, 1, 2, 4, 6), np.float32), (), (64, 96), cells, None)
-    fine = Maps(np.zeros((1, 1, 2, 64, 96), np.float32), (), (64, 96), cells, None)
-    whole = photo([clast(ONE)])  # 60 by 40: enlarged 1.6 times
-    assert coarse.extent(whole, None) == pytest.approx((-7.5 / 1.6, -7.5 / 1.6, 88.5 / 1.6, 56.5 / 1.6))
-    assert fine.extent(whole, None) == pytest.approx((0, 0, 60, 40))
-
-
 def test_maps_of_all_models_lie_in_one_file(tiny_run):
     folders = list((tiny_run.store / "nodes" / "explain").iterdir())
-    shapes = {read_maps(folder).values.shape[0] for folder in folders}
+    shapes = {read_maps(folder)[0].shape[0] for folder in folders}
     assert shapes == {1, 3}  # the trained model or a control; three draws of random weights

@@ -11,7 +11,7 @@ from .exhibits import MapRow
 
 FLOORS = ("random", "centre", "sobel")
 """Controls that know nothing of the model: random values, a centred Gaussian, edges."""
-_SHORT = {"rho": "ρ", "epg": "EPG", "lift": "lift", "pxap": "PxAP", "rank_accuracy": "rank accuracy"}
+_SHORT = {"rho": "ρ", "epg": "EPG", "lift": "lift", "pxap": "PxAP", "rank_accuracy": "rank accuracy", "cold": "no heat"}
 _ROLES = (None, "untrained", "floor", "ceiling")
 
 
@@ -40,7 +40,7 @@ def _column(name: str, title: str, beside: str | None = None) -> MapColumn:
 
 
 SCORES: tuple[MapColumn, ...] = tuple(
-    _column(name, _SHORT.get(name, MAP_METRICS[name].title.lower())) for name in LOCALISATION
+    _column(name, _SHORT.get(name, MAP_METRICS[name].title.lower())) for name in (*LOCALISATION, "cold")
 )
 SHARES: tuple[MapColumn, ...] = tuple(_column(f"share_{name}", name, f"area_{name}") for name in REGIONS)
 LIFTS: tuple[MapColumn, ...] = tuple(_column(f"lift_{name}", name) for name in REGIONS)

@@ -202,7 +202,7 @@ def _map_ranks(
     tables = {pair: tables_of(own, method, target) for pair, own in cells.items()}
     alike: dict[object, dict[str, tuple[str, str]]] = defaultdict(dict)
     for pair, own in tables.items():
-        if own and all(one.values for one in own):
+        if any(one.values for one in own) and not any(one.reason for one in own):
             alike[_inputs(own)][" + ".join(pair)] = pair
     ranks: dict[tuple[str, str], int] = {}
     for pairs in alike.values():
@@ -212,9 +212,8 @@ def _map_ranks(
 
 def _inputs(tables: Sequence[MapScores]) -> object:
     """What maps are of: only scores of the same inputs compare, since a tight crop makes lift another question."""
-    return tuple(
-        sorted((name, rho) for one in tables for name, rho in zip(one.image_id, one.values["rho"], strict=True))
-    )
+    seen = ((one.image_id, one.values.get("rho", ())) for one in tables)
+    return tuple(sorted(pair for ids, rho in seen for pair in zip(ids, rho, strict=True)))
 
 
 def _by_pair(compared: Comparison, pairs: Mapping[str, tuple[str, str]]) -> dict[tuple[str, str], int]:

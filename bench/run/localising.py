@@ -47,11 +47,11 @@ class _RandomWeights:
 
     def __init__(self, folder: Path) -> None:
         self._maps, regards, _, self.reason = read_maps(folder)
-        self._at = {(regard.image_id, regard.box): at for at, regard in enumerate(regards)}
+        self._at = {(regard.image_id, regard.box, regard.sense): at for at, regard in enumerate(regards)}
 
     def of(self, regard: Regard) -> NDArray[np.float32]:
         """Return float32[D, T, h, w]."""
-        found: NDArray[np.float32] = self._maps[:, self._at[regard.image_id, regard.box]]
+        found: NDArray[np.float32] = self._maps[:, self._at[regard.image_id, regard.box, regard.sense]]
         return found
 
 

@@ -14,7 +14,7 @@ import pytest
 from made_up import photographs, record
 
 from clastbench.errors import UnknownNameError
-from clastbench.records import EXTERNAL, Cell, CellRecord, MapScores, untrained
+from clastbench.records import EXTERNAL, TARGETS, Cell, CellRecord, MapScores, untrained
 from clastbench.report.leaderboard import MAP_COLUMNS, Leaderboard, Row, build, map_rows, map_scores
 from clastbench.report.tables import FORMATS
 from clastbench.suite import Suite, load_suite
@@ -187,6 +187,27 @@ def test_folds_are_pooled_map_by_map(suite):
     )
     scores = map_scores([cell("net", [first]), cell("net", [second], fold="f1")], "grad-cam")
     assert scores["lift_sense"].value == pytest.approx(0.4)
+
+
+def test_a_fold_with_nothing_to_explain_takes_no_score_and_no_rank_away(suite):
+    nothing = [MapScores(method, target) for method in ("grad-cam", untrained("grad-cam")) for target in TARGETS]
+    cells = [
+        cell("one", explained(0.8, seed=1)),
+        cell("one", nothing, fold="f1"),
+        cell("other", explained(0.2, seed=2)),
+    ]
+    whole, holed = (rows(ranked(suite, chosen))["one"] for chosen in (cells[::2], cells))
+    for name in (*MAP_COLUMNS, "gate_randomisation"):
+        assert holed.scores[name].value == pytest.approx(whole.scores[name].value)
+    assert (holed.rank, holed.unmapped) == (1, None)
+
+
+def test_a_fold_whose_maps_failed_is_named_and_the_system_is_not_ranked_by_maps(suite):
+    cells = [cell("one", explained(0.8, seed=1)), cell("one", unexplained("out of ink"), fold="f1")]
+    board = ranked(suite, [*cells, cell("other", explained(0.2, seed=2))])
+    assert rows(board)["one"].rank is None
+    for write in (FORMATS["table"], FORMATS["md"]):
+        assert "NOT EXPLAINED whole-image + one: 1 of 2 cells: out of ink" in write(board)
 
 
 def test_only_the_ranked_method_enters_the_columns(suite):

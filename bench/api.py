@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .errors import UsageError
 from .report.leaderboard import HEADLINE, Leaderboard, build, current_records, read_records
+from .report.selection import FAILURES
 from .results import slug
 from .run.inputs import open_source
 from .run.session import Choice, Places, Session, Summary
@@ -113,7 +114,7 @@ def write_gallery(
     session: Session,
     system: str,
     *,
-    kinds: Sequence[str] = ("fp", "fn", "wrong-sense"),
+    kinds: Sequence[str] = FAILURES,
     n: int = 24,
     order: Order = "confidence",
     seed: int = 0,

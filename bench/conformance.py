@@ -182,15 +182,16 @@ def pickles(made: Any) -> None:
     pickle.loads(pickle.dumps(made))  # noqa: S301 – just made here
 
 
-def _fed(made: Any) -> None:
+def keeps(contract: Callable[[Any], None], made: Any) -> None:
+    """Make a finding of what `plugins.check_…` refuses."""
     try:
-        plugins.check_backbone(made)
+        contract(made)
     except PluginError as error:
         raise Violation(str(error)) from error
 
 
 def _classifier_checks(plugin: Plugin) -> Iterator[Check]:
-    yield "states its input size", lambda: _fed(plugin.made)
+    yield "states its input size", lambda: keeps(plugins.check_backbone, plugin.made)
     crops = generated_crops(input_size(plugin.made))
     images = to_float(crops.images)
     with tempfile.TemporaryDirectory() as folder:
@@ -219,7 +220,7 @@ def _network_checks(plugin: Plugin) -> Iterator[Check]:
     from .train.networks import BuiltNetwork, build, logits_of  # noqa: PLC0415
 
     made = plugin.made
-    yield "states its input size", lambda: _fed(made)
+    yield "states its input size", lambda: keeps(plugins.check_backbone, made)
     size = input_size(made)
     crops = generated_crops(size)
     built: list[BuiltNetwork] = []
@@ -269,13 +270,7 @@ def _gradients(network: Any, crops: Crops) -> None:
 def _detector_checks(plugin: Plugin) -> Iterator[Check]:
     photographs = list(_photographs())
 
-    def contract() -> None:
-        try:
-            plugins.check_detector(plugin.made)
-        except PluginError as error:
-            raise Violation(str(error)) from error
-
-    yield "keeps the contract's attributes", contract
+    yield "keeps the contract's attributes", lambda: keeps(plugins.check_detector, plugin.made)
     shown = photographs if plugin.made.uses_truth else blinded(photographs)
 
     def answers() -> None:

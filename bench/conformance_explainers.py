@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from . import plugins
-from .conformance import TOLERANCE, Check, Violation, generated_crops, must, pickles
+from .conformance import TOLERANCE, Check, generated_crops, keeps, must, pickles
 from .data.crops import to_float
-from .errors import PluginError
 from .explain import subjects
 from .explain.engine import problem_of
 from .explain.subject import Subject
@@ -50,10 +49,7 @@ def explainer_checks(plugin: Plugin) -> Iterator[Check]:
 
 
 def _contract(made: Any) -> None:
-    try:
-        plugins.check_explainer(made)
-    except PluginError as error:
-        raise Violation(str(error)) from error
+    keeps(plugins.check_explainer, made)
     signless = getattr(made, "signless", False)
     must(isinstance(signless, bool), f"signless is {signless!r}; expected True or False")
 

@@ -12,7 +12,7 @@ from .plugins import Plugin
 from .records import Cell, CellRecord, Explanation, Prediction
 from .report.exhibits import Exhibit, Unsolved
 from .report.leaderboard import build, current_records, map_rows
-from .report.selection import Chosen, Order, Selection, failed_by_every_system, select
+from .report.selection import FAILURES, Chosen, Order, Selection, failed_by_every_system, select
 from .run.entries import load_explainers
 from .run.inputs import Files
 from .run.progress import Progress
@@ -22,7 +22,6 @@ from .run.viewing import Look, Shown, Viewer, by_cell
 if TYPE_CHECKING:
     from .report.gallery import Gallery
 
-FAILURES = ("fp", "fn", "wrong-sense")
 EXAMPLES = 6
 """Photographs that a system's page shows: those it was surest of and right."""
 PER_KIND = 24
@@ -111,15 +110,15 @@ class Curator:
 
     def _of(self, system: str) -> list[CellRecord]:
         """The scored cells of a system's explained repeat, by `DETECTOR+BACKBONE[/seedS-FOLD]`."""
-        name, _, part = system.partition("/seed")
-        cells = [one for one in self._records if name in (one.cell.system, one_word(one.cell))]
+        name, slash, number = system.partition("/seed")
+        part = f"seed{number}" if slash else ""
+        cells = [one for one in self._records if name in (one.cell.system, one.cell.word)]
         if not cells:
-            raise UnknownNameError("system", name, {one_word(one.cell) for one in self._records})
+            raise UnknownNameError("system", name, {one.cell.word for one in self._records})
         if part:
-            cells = [one for one in cells if f"{one.cell.seed}-{one.cell.fold}" == part]
+            cells = [one for one in cells if one.cell.part == part]
             if not cells:
-                parts = {f"seed{one.cell.seed}-{one.cell.fold}" for one in self._records}
-                raise UnknownNameError(f"cell of {name}", f"seed{part}", parts)
+                raise UnknownNameError(f"cell of {name}", part, {one.cell.part for one in self._records})
         shown = [one for one in cells if part or self._shown(one)]
         scored = [one for one in shown if one.status == "ok"]
         if not scored:
@@ -177,8 +176,3 @@ class Curator:
         failed = failed_by_every_system(by_system)
         photographs = self._viewer.photographs([one.image_id for one in failed])
         return [Unsolved(photo, one.said) for photo, one in zip(photographs, failed, strict=True)]
-
-
-def one_word(cell: Cell) -> str:
-    """The system of a cell as it is written on a command line."""
-    return f"{cell.detector}+{cell.backbone}"

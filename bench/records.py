@@ -19,6 +19,9 @@ Box = tuple[float, float, float, float]
 CLASSES: tuple[str, ...] = ("none", "CW", "CCW")
 """Class names in the order of every logit and probability vector."""
 
+SENSES: tuple[Sense, ...] = ("CW", "CCW")
+"""The classes that are a shear sense."""
+
 EXTERNAL = "external"
 """Stands in the detector's place for a model that never met the harness."""
 
@@ -179,6 +182,16 @@ class Cell:
     def system(self) -> str:
         """The pair that is ranked, as readers see it."""
         return f"{self.detector} + {self.backbone}"
+
+    @property
+    def word(self) -> str:
+        """The pair as one word, for command lines and folders."""
+        return f"{self.detector}+{self.backbone}"
+
+    @property
+    def part(self) -> str:
+        """Which of the pair's cells this is, as one word."""
+        return f"seed{self.seed}-{self.fold}"
 
 
 @dataclass(frozen=True, slots=True)

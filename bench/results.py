@@ -20,7 +20,7 @@ SCHEMA = 2
 
 def path_of(folder: Path, cell: Cell) -> Path:
     """Where the record of a cell lies under a suite's results folder."""
-    return folder / slug(f"{cell.detector}+{cell.backbone}") / slug(f"seed{cell.seed}-{cell.fold}.json")
+    return folder / slug(cell.word) / slug(f"{cell.part}.json")
 
 
 def slug(name: str) -> str:

@@ -58,7 +58,7 @@ def watched(ids: Iterable[str]) -> list[str]:
 
 def run_folder(root: Path, suite: str, cell: Cell) -> Path:
     """Where the event files of a cell lie; below `root` this is the name that TensorBoard shows."""
-    return root / slug(suite) / slug(f"{cell.detector}+{cell.backbone}") / slug(f"seed{cell.seed}-{cell.fold}")
+    return root / slug(suite) / slug(cell.word) / slug(cell.part)
 
 
 @dataclass(frozen=True)

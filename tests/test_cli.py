@@ -7,14 +7,13 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from command_lines import modules_after
 from PIL import Image
 
 from clastbench.cli import main
@@ -55,19 +54,6 @@ HERE = ["--device", "cpu", "--jobs", "0"]
 def home(tmp_path, tiny_run) -> Path:
     """A copy of the finished small run, to be changed."""
     return Path(shutil.copytree(tiny_run.home, tmp_path / "home"))
-
-
-def modules_after(*arguments: str | Path, cwd: Path) -> tuple[set[str], subprocess.CompletedProcess]:
-    """Run a command in a process of its own and return the modules it had imported at its end."""
-    program = (
-        "import sys\nfrom clastbench.cli import main\n"
-        "try:\n    main(sys.argv[2:])\nexcept SystemExit as end:\n    code = end.code\n"
-        "open(sys.argv[1], 'w').write('\\n'.join(sys.modules))\nsys.exit(code)\n"
-    )
-    listing = cwd / "modules.txt"
-    command = [sys.executable, "-c", program, str(listing), *map(str, arguments)]
-    said = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
-    return set(listing.read_text().splitlines()), said
 
 
 HEAVY = {"torch", "torchvision", "timm"}

@@ -6,13 +6,12 @@ import csv
 import io
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from command_lines import modules_after, one_clear_line
 from PIL import Image
 
 from clastbench import results
@@ -138,15 +137,6 @@ def notes(text: str) -> list[str]:
 
 def targets(text: str) -> Counter:
     return Counter(re.findall(r'data-target="([^"]+)"', text))
-
-
-def one_clear_line(result: Result) -> str:
-    assert isinstance(result.exception, SystemExit), repr(result.exception)
-    assert result.exit_code == 2
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: ")
-    assert not result.stdout
-    return line
 
 
 # Where a gallery is written
@@ -661,20 +651,6 @@ HEAVY = {
 }  # fmt: skip
 
 
-def modules_after(*arguments: str | Path, cwd: Path) -> set[str]:
-    """Run a command in a process of its own and return the top-level modules it had imported at its end."""
-    program = (
-        "import sys\nfrom clastbench.cli import main\n"
-        "try:\n    main(sys.argv[2:])\nexcept SystemExit as end:\n    code = end.code\n"
-        "open(sys.argv[1], 'w').write('\\n'.join(sys.modules))\nsys.exit(code)\n"
-    )
-    listing = cwd / "modules.txt"
-    command = [sys.executable, "-c", program, str(listing), *map(str, arguments)]
-    said = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
-    assert said.returncode == 0, said.stderr
-    return {name.partition(".")[0] for name in listing.read_text().split()}
-
-
 @pytest.fixture(scope="module")
 def imported(tiny_run, tmp_path_factory) -> dict[str, set[str]]:
     """Top-level modules that commands import which make nothing."""
@@ -685,7 +661,12 @@ def imported(tiny_run, tmp_path_factory) -> dict[str, set[str]]:
         "rank": ["rank", tiny_run.path, "--metric", "lift_sense", *out],
         "list": ["list", "explainers"],
     }
-    return {name: modules_after(*words, cwd=tmp_path_factory.mktemp(name)) for name, words in commands.items()}
+    found = {}
+    for name, words in commands.items():
+        modules, said = modules_after(*words, cwd=tmp_path_factory.mktemp(name))
+        assert said.returncode == 0, said.stderr
+        found[name] = {module.partition(".")[0] for module in modules}
+    return found
 
 
 @pytest.mark.parametrize("command", ["run", "rank", "list"])

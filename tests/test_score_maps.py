@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from command_lines import one_clear_line
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
@@ -102,15 +103,6 @@ def tables(tmp_path, target: str = "sense", name: str = "tiny") -> list[MapScore
 
 def column(tmp_path, metric: str, target: str = "sense") -> list[float | None]:
     return [value for table in tables(tmp_path, target) for value in table.values[metric]]
-
-
-def refusal(result: Result) -> str:
-    assert isinstance(result.exception, SystemExit), repr(result.exception)
-    assert result.exit_code == 2
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: ")
-    assert not result.stdout
-    return line
 
 
 def mask(photo: Photomicrograph) -> np.ndarray:
@@ -219,7 +211,7 @@ def test_a_map_that_is_not_finite_is_refused_and_never_worth_nothing(tmp_path, s
     bad = mask(needed[0])
     bad[3, 5] = value
     save(folder / "presence", needed[0].id, bad)
-    line = refusal(score(folder))
+    line = one_clear_line(score(folder))
     assert str(folder / "presence" / f"{needed[0].id}.npy") in line
     assert "NaN or infinite" in line
     assert not (tmp_path / "results").exists()
@@ -292,22 +284,22 @@ def test_photographs_without_a_sense_need_no_map_and_a_map_of_one_changes_nothin
 
 def test_an_empty_folder_is_refused(tmp_path, score):
     (tmp_path / "maps").mkdir()
-    line = refusal(score(tmp_path / "maps"))
+    line = one_clear_line(score(tmp_path / "maps"))
     assert str(tmp_path / "maps") in line
     assert "sense or presence" in line
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path, score):
-    assert str(tmp_path / "gone") in refusal(score(tmp_path / "gone"))
+    assert str(tmp_path / "gone") in one_clear_line(score(tmp_path / "gone"))
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path, score, predictions):
-    assert str(predictions) in refusal(score(predictions))
+    assert str(predictions) in one_clear_line(score(predictions))
 
 
 def test_an_empty_folder_of_a_target_is_refused(tmp_path, score, needed):
     (tmp_path / "maps" / "sense").mkdir(parents=True)
-    line = refusal(score(tmp_path / "maps"))
+    line = one_clear_line(score(tmp_path / "maps"))
     assert "no map for" in line
     assert ".npy" in line
 
@@ -317,7 +309,7 @@ def test_a_missing_map_is_named_with_how_many_are_missing(tmp_path, score, neede
     lost = [photo.id for photo in needed if photo.id < "00015"][:2]
     for name in lost:
         (folder / "presence" / f"{name}.npy").unlink()
-    line = refusal(score(folder))
+    line = one_clear_line(score(folder))
     assert f"no map for {lost[0]!r} (2 are missing)" in line
     assert str(folder / "presence") in line
 
@@ -394,7 +386,7 @@ def test_one_map_that_is_refused_leaves_no_results_at_all(tmp_path, score, neede
     folder = write(tmp_path / "maps", needed, mask)
     bad = folder / target / f"{needed[-1].id}.npy"
     bad.write_bytes(GOOD[:-3])
-    assert str(bad) in refusal(score(folder))
+    assert str(bad) in one_clear_line(score(folder))
     assert not (tmp_path / "results").exists()
 
 
@@ -406,7 +398,7 @@ def test_a_pickle_is_never_opened(tmp_path, score, needed):
     folder = write(tmp_path / "maps", needed, mask)
     (folder / "sense" / f"{needed[0].id}.npy").write_bytes(pickle.dumps(Trap()))
     (folder / "presence" / f"{needed[0].id}.npy").write_bytes(as_file(np.array([[Trap()]], object), allow_pickle=True))
-    refusal(score(folder))
+    one_clear_line(score(folder))
     assert not (tmp_path / "sprung").exists()
 
 
@@ -458,7 +450,7 @@ def test_the_suffix_of_the_picture_may_be_left_out(tmp_path, score, named):
 def test_one_map_is_never_taken_for_two_photographs(tmp_path, score, named, names):
     suite, said, tested = named(*names)
     save(tmp_path / "maps" / "sense", names[0].rpartition(".")[0], mask(tested[0]))
-    refusal(score(tmp_path / "maps", of=suite, said=said))
+    one_clear_line(score(tmp_path / "maps", of=suite, said=said))
 
 
 @pytest.mark.parametrize("name", ["../5", "../../5", "with/../../5", "../sense2/5"])
@@ -467,7 +459,7 @@ def test_an_id_never_leads_out_of_the_folder(tmp_path, score, named, name):
     write(tmp_path / "deep" / "maps", tested[1:], mask)
     for target in TARGETS:
         save(tmp_path / "deep" / "maps" / target, name, mask(tested[0]))
-    line = refusal(score(tmp_path / "deep" / "maps", of=suite, said=said))
+    line = one_clear_line(score(tmp_path / "deep" / "maps", of=suite, said=said))
     assert f"no map for {name!r}" in line
 
 
@@ -476,7 +468,7 @@ def test_an_id_that_is_an_absolute_path_is_not_read(tmp_path, score, named):
     suite, said, tested = named(name, "other")
     write(tmp_path / "maps", tested[1:], mask)
     np.save(tmp_path / "secret.npy", mask(tested[0]))
-    assert "no map for" in refusal(score(tmp_path / "maps", of=suite, said=said))
+    assert "no map for" in one_clear_line(score(tmp_path / "maps", of=suite, said=said))
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path, score, needed):
@@ -484,7 +476,7 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path, score, needed):
     inside = folder / "sense" / f"{needed[0].id}.npy"
     inside.rename(tmp_path / "outside.npy")
     inside.symlink_to(tmp_path / "outside.npy")
-    assert str(folder / "sense") in refusal(score(folder))
+    assert str(folder / "sense") in one_clear_line(score(folder))
 
 
 def test_photographs_without_outlines_need_no_maps_and_the_table_says_why(tmp_path, score):

@@ -77,10 +77,6 @@ def of_nothing() -> Subject:
     return Subject(logits=logits)
 
 
-def _channels_last(network: BuiltNetwork) -> bool:
-    return getattr(network.module, "output_fmt", "NCHW") == "NHWC"
-
-
 class _Tapped(nn.Module):
     """A network whose explained map passes through `tap`: one place to watch it, or to put another in its stead."""
 
@@ -89,7 +85,7 @@ class _Tapped(nn.Module):
         self.network = network.module
         self.tap = nn.Identity()
         self._cam_layer = network.cam_layer
-        self._channels_last = _channels_last(network)
+        self._channels_last = network.channels_last
         self._layers: dict[tuple[int, int], nn.Module | None] = {}
         self._size = (1, 1)
 
@@ -130,7 +126,7 @@ class _Frozen(nn.Module):
         self.tap = nn.Identity()
         self.head = head
         self._cam_layer = network.cam_layer
-        self._channels_last = _channels_last(network)
+        self._channels_last = network.channels_last
         self._size = (1, 1)
 
     def forward(self, images: Tensor) -> Tensor:

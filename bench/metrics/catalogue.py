@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import CLASSES
+from ..records import CLASSES, SENSES
 from . import sums
 from .auroc import bind_auroc, log_odds
 from .confidence import ConfidenceScores, bind_confidence
 from .observations import Observations
 from .statistics import Index, Statistic, Values, Weights
-from .sums import SENSES, bind_sums
+from .sums import bind_sums
 
 Selection = Callable[[Observations], NDArray[np.bool_]]
 Binding = Callable[[Observations, Index], Callable[[Weights], Any]]

@@ -17,9 +17,8 @@ from .statistics import (
     Values,
     Weights,
     group_weights,
-    interval,
     leave_one_out,
-    wilson,
+    score_interval,
 )
 
 __all__ = ["METRICS", "Metric", "Observations", "confusion", "metrics_for", "score_all"]
@@ -64,7 +63,9 @@ def _score(
     value = float(point)
     defined = not np.isnan(value)
     if defined:
-        bounds = _interval(metric, value, resampled, jackknife, n_rows=int(rows.sum()), n_groups=n_groups)
+        bounds = score_interval(
+            value, resampled, jackknife, proportion=metric.proportion, n_rows=int(rows.sum()), n_groups=n_groups
+        )
     else:
         bounds = Interval(None, None, metric.undefined if len(observations) else "there are no observations")
     return Score(
@@ -78,15 +79,3 @@ def _score(
         higher_is_better=metric.higher_is_better,
         reason=bounds.reason,
     )
-
-
-def _interval(
-    metric: Metric, value: float, resampled: Values, jackknife: Values, *, n_rows: int, n_groups: int
-) -> Interval:
-    if metric.proportion and n_rows == n_groups:
-        return Interval(*wilson(value * n_rows, n_rows))
-    bounds = interval(value, resampled, jackknife)
-    if metric.proportion and bounds.low is not None and bounds.low == bounds.high == value:
-        # All groups agree, as at 100 %: resampling sees no spread at all, so each group counts as one trial instead.
-        return Interval(*wilson(value * n_groups, n_groups))
-    return bounds

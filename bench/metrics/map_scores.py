@@ -21,10 +21,9 @@ from .statistics import (
     Weights,
     group_index,
     group_weights,
-    interval,
     leave_one_out,
     ratio,
-    wilson,
+    score_interval,
 )
 
 REGIONS: tuple[str, ...] = ("core", "tails", "halo", "matrix", "border", "artefacts")
@@ -159,7 +158,9 @@ def _score(metric: MapMetric, maps: _MapValues, n_resamples: int, seed: int, rea
         mean = maps.statistic(unit)
         value = float(mean(np.ones((1, len(groups))))[0])
         resampled, jackknife = mean(group_weights(groups, n_resamples, seed)), mean(leave_one_out(len(groups)))
-        bounds = _bounds(metric, value, interval(value, resampled, jackknife), int(defined.sum()), n_groups)
+        bounds = score_interval(
+            value, resampled, jackknife, proportion=metric.proportion, n_rows=int(defined.sum()), n_groups=n_groups
+        )
     return Score(
         metric=metric.name,
         value=value,
@@ -170,14 +171,6 @@ def _score(metric: MapMetric, maps: _MapValues, n_resamples: int, seed: int, rea
         higher_is_better=metric.higher_is_better,
         reason=bounds.reason,
     )
-
-
-def _bounds(metric: MapMetric, value: float, bounds: Interval, n_maps: int, n_groups: int) -> Interval:
-    """Return Wilson's bounds of a proportion where groups are single trials, or all say the same."""
-    agree = bounds.low is not None and bounds.low == bounds.high == value
-    if metric.proportion and (n_maps == n_groups or agree):
-        return Interval(*wilson(value * n_groups, n_groups))
-    return bounds
 
 
 def _pooled(tables: Sequence[MapScores], metric: str) -> _MapValues:

@@ -179,3 +179,18 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     half = z * (share * (1.0 - share) / n + (z / (2.0 * n)) ** 2) ** 0.5
     whole = 1.0 + z * z / n
     return max(0.0, (centre - half) / whole), min(1.0, (centre + half) / whole)
+
+
+def score_interval(
+    value: float, resampled: Values, jackknife: Values, *, proportion: bool, n_rows: int, n_groups: int
+) -> Interval:
+    """Return the bounds of a score: Wilson's for a proportion whose groups are single rows, else the bootstrap's.
+
+    Where all groups agree, as at 100 %, resampling sees no spread at all, so each group counts as one trial instead.
+    """
+    if proportion and n_rows == n_groups:
+        return Interval(*wilson(value * n_rows, n_rows))
+    bounds = interval(value, resampled, jackknife)
+    if proportion and bounds.low is not None and bounds.low == bounds.high == value:
+        return Interval(*wilson(value * n_groups, n_groups))
+    return bounds

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records import SENSES
 from .observations import Observations
 from .statistics import Index, Values, Weights, ratio
-
-SENSES = ("CW", "CCW")
 
 
 @dataclass(frozen=True, eq=False)

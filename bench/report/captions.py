@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..records import Photomicrograph
+from ..records import Photomicrograph, Prediction
 from .cards import angle, question
 from .exhibits import Exhibit
 from .gallery import Gallery
-from .selection import said
+from .selection import confidence, said
 
 COLOURS_MEAN = (
     "Colours: outline of the clast with its tails in blue, core in yellow, box in white where no outline is known, "
@@ -31,11 +31,16 @@ def row_title(exhibit: Exhibit) -> str:
     told = exhibit.prediction
     words = [
         exhibit.photo.id,
-        f"true {told.truth or 'open'}, said {said(told)} ({max(told.probabilities):.2f})",
+        verdict(told),
         *conditions(exhibit.photo),
         *(f"lift, {target} {value:.2f}" for target, value in exhibit.lift.items() if value is not None),
     ]
     return " · ".join(words)
+
+
+def verdict(told: Prediction) -> str:
+    """Write truth and answer."""
+    return f"true {told.truth or 'open'}, said {said(told)} ({confidence(told):.2f})"
 
 
 def conditions(photo: Photomicrograph) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..records import CLASSES, MIRRORED, TARGETS
+from ..records import MIRRORED, TARGETS
 from ..results import slug
+from ..run.scoring import preferred
 from .exhibits import Exhibit, Unsolved
 from .heat import Heat, heat
 from .pictures import Picture, Pictures
@@ -103,9 +104,8 @@ def unsolved_cards(unsolved: Sequence[Unsolved], pictures: Pictures) -> tuple[Un
 def question(exhibit: Exhibit, target: str) -> str:
     """Say which question the map of a target answers."""
     if target == "sense":
-        probabilities = dict(zip(CLASSES, exhibit.prediction.probabilities, strict=True))
-        preferred = "CW" if probabilities["CW"] >= probabilities["CCW"] else "CCW"
-        return f"Sense: why {preferred} and not {MIRRORED[preferred]}"
+        sense = preferred(exhibit.prediction)
+        return f"Sense: why {sense} and not {MIRRORED[sense]}"
     return "Presence: why a clast and not none" if target == "presence" else target
 
 

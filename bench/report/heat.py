@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..data.letterbox import read_map
 from ..records import Box, Explanation
 
 STOPS: tuple[tuple[float, float, float, float], ...] = (
@@ -74,7 +74,8 @@ def over(picture: NDArray[np.uint8], explanation: Explanation, scale: float) -> 
     x0, y0, x1, y1 = explanation.extent_xyxy
     across = ((np.arange(width) + 0.5) / scale - x0) / (x1 - x0)
     down = ((np.arange(height) + 0.5) / scale - y0) / (y1 - y0)
-    values = _read(_read(positive(explanation.map), down).T, across).T
+    seen = (0.0, 0.0, width / scale, height / scale)
+    values = read_map(positive(explanation.map).astype(np.float32), explanation.extent_xyxy, seen, (height, width))
     inside = ((down >= 0) & (down <= 1))[:, None] & ((across >= 0) & (across <= 1))
     colours = _coloured(values * inside)
     opacity = colours[..., 3:] * inside[..., None]
@@ -82,16 +83,7 @@ def over(picture: NDArray[np.uint8], explanation: Explanation, scale: float) -> 
     return np.rint(ground * (1 - opacity) + 255 * colours[..., :3] * opacity).astype(np.uint8)
 
 
-def _read(values: NDArray[np.float64], places: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Interpolate float[n, m] along its first axis at `places`, 0..1 from the first edge to the last; float[k, m]."""
-    at = np.clip(places * len(values) - 0.5, 0, len(values) - 1)
-    low = np.floor(at).astype(np.int64)
-    part = (at - low)[:, None]
-    between: NDArray[np.float64] = values[low] * (1 - part) + values[np.minimum(low + 1, len(values) - 1)] * part
-    return between
-
-
-def _coloured(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _coloured(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return 0..1 as red, green, blue and opacity, float64[H, W, 4]."""
     table = np.asarray(STOPS)
     steps = np.linspace(0, 1, len(table))

@@ -10,11 +10,10 @@ from typing import Literal
 import numpy as np
 
 from ..errors import UnknownNameError, UsageError
-from ..records import CLASSES, MIRRORED, Cell, CellRecord, Prediction
+from ..records import CLASSES, MIRRORED, SENSES, Cell, CellRecord, Prediction
 
 Order = Literal["confidence", "random"]
 ORDERS: tuple[Order, ...] = ("confidence", "random")
-SENSES = ("CW", "CCW")
 
 
 def said(prediction: Prediction) -> str:
@@ -68,6 +67,7 @@ _LISTED = (
         lambda truth, called: called == truth,
     ),
 )
+FAILURES = ("fp", "fn", "wrong-sense")
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _LISTED})
 """By name. Every prediction with an image-level truth is of exactly one kind."""
 

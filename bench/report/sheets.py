@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..records import TARGETS, Explanation, Photomicrograph, Prediction
 from . import drawing
-from .captions import COLOURS_MEAN, HEAT_MEANS, caption, conditions, letter, row_title
+from .captions import COLOURS_MEAN, HEAT_MEANS, caption, conditions, letter, row_title, verdict
 from .drawing import DPI, WIDTH, Panel
 from .exhibits import Exhibit
 from .gallery import Gallery
-from .selection import said
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -166,9 +165,8 @@ def _panel(
     foot = [*notes, COLOURS_MEAN, HEAT_MEANS]
     lines = [line for text in foot for line in drawing.lines_of(text, round(width * 18))]
     figure = drawing.new_figure(width, head + 2 * (high + _BETWEEN) + 0.14 * len(lines) + 2 * _MARGIN)
-    answer = f"true {prediction.truth or 'open'}, said {said(prediction)} ({max(prediction.probabilities):.2f})"
     drawing.write(figure, _MARGIN, 0.1, drawing.shortened(title, round(width * 14)), weight="bold")
-    drawing.write(figure, _MARGIN, 0.26, " · ".join([answer, *conditions(panel.photo)]))
+    drawing.write(figure, _MARGIN, 0.26, " · ".join([verdict(prediction), *conditions(panel.photo)]))
     found = {(one.method, one.target): one for one in explanations}
     for place, name in enumerate(["photograph, outlines", *methods]):
         left = side + _MARGIN + place * (wide + _GAP)

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..records import EXTERNAL, TARGETS, MapScores, Photomicrograph
+from ..records import EXTERNAL, SENSES, TARGETS, MapScores, Photomicrograph
 from ..suite import Suite
 from .inputs import Source, look_up
 from .localising import scene_of, table
-from .regards import SENSES, spoken_of
+from .regards import spoken_of
 
 
 def score_folder(suite: Suite, source: Source, folder: Path) -> dict[str, tuple[MapScores, ...]]:

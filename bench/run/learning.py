@@ -105,6 +105,12 @@ class _KeptMaps:
         self._file = None
 
 
+def read_kept_maps(folder: Path) -> tuple[NDArray[np.float32], dict[int, int]]:
+    """Return the maps that `features` kept, and where each row of the crops lies among them."""
+    at = {row: place for place, row in enumerate(np.load(folder / "map_rows.npy").tolist())}
+    return (np.load(folder / "maps.npy", mmap_mode="r") if at else np.zeros((0, 1, 1, 1), np.float32)), at
+
+
 @dataclass(frozen=True, slots=True)
 class Fitting:
     """What a fit has to work with: the rows of `crops` it may learn from, and those it may only watch."""

@@ -17,7 +17,7 @@ from ..errors import ExplanationError
 from ..records import TARGETS
 from . import regards
 from .graph import Folders, Node
-from .learning import backbone_of, read_crops, read_head, read_network, read_samples
+from .learning import backbone_of, read_crops, read_head, read_kept_maps, read_network, read_samples
 from .regards import Regard
 from .seeing import photographs_of
 
@@ -90,9 +90,9 @@ def _subjects(
         network = read_network(node, folders, crops_.size)
         yield subjects.of_network(network), _normalised(network, crops_, rows)
     elif "features" in folders:
-        maps, at = _cached(folders["features"], rows)
+        maps, at = read_kept_maps(folders["features"])
         head = read_head(node, folders)
-        yield subjects.of_features(head, crops_.size), _cached_batches(maps, at, device)
+        yield subjects.of_features(head, crops_.size), _cached_batches(maps, [at[row] for row in rows.tolist()], device)
     else:
         from ..train.networks import build  # noqa: PLC0415
 
@@ -132,15 +132,7 @@ def _normalised(network: BuiltNetwork, crops_: Crops, rows: NDArray[np.int64]) -
         yield network.normalise(pixels)
 
 
-def _cached(folder: Path, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the cached maps of a frozen network and where the rows lie among them."""
-    at = {row: place for place, row in enumerate(np.load(folder / "map_rows.npy").tolist())}
-    if not at:
-        return np.zeros((0, 1, 1, 1), np.float32), rows
-    return np.load(folder / "maps.npy", mmap_mode="r"), np.asarray([at[row] for row in rows.tolist()], np.int64)
-
-
-def _cached_batches(maps: NDArray[np.float32], at: NDArray[np.int64], device: str) -> Iterator[Tensor]:
+def _cached_batches(maps: NDArray[np.float32], at: Sequence[int], device: str) -> Iterator[Tensor]:
     import torch  # noqa: PLC0415
 
     for start in range(0, len(at), BATCH):

@@ -20,6 +20,7 @@ from ..explain.targets import CCW, NONE, Target
 from ..explain.undisturbed import undisturbed
 from ..records import CLASSES
 from ..train.networks import BuiltNetwork
+from .learning import read_kept_maps
 
 COLUMNS = 3
 GAP = 4
@@ -84,12 +85,11 @@ def of_features(folder: Path, crops: Crops, rows: NDArray[np.int64], device: str
     """
     from ..explain import subjects  # noqa: PLC0415
 
-    at = {row: place for place, row in enumerate(np.load(folder / "map_rows.npy").tolist())}
+    maps, at = read_kept_maps(folder)
     rows = np.asarray([row for row in rows.tolist() if row in at], np.int64)
     if not len(rows):
         return None
-    maps = np.load(folder / "maps.npy", mmap_mode="r")[[at[row] for row in rows.tolist()]]
-    inputs = torch.from_numpy(np.array(maps)).to(device)
+    inputs = torch.from_numpy(np.array(maps[[at[row] for row in rows.tolist()]])).to(device)
     return Watched(crops.images[rows], crops.labels[rows], inputs, lambda head: subjects.of_features(head, crops.size))
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..records import Box, Clast, Photomicrograph
+from ..records import SENSES, Box, Clast, Photomicrograph
 from .samples import Sample
-
-SENSES = ("CW", "CCW")
 
 
 @dataclass(frozen=True, slots=True)

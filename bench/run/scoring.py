@@ -62,6 +62,12 @@ def best_boxes(
     return found
 
 
+def preferred(said: Prediction) -> str:
+    """The sense a system prefers, whatever it thinks of `none`."""
+    _, clockwise, counter = said.probabilities
+    return "CW" if clockwise >= counter else "CCW"
+
+
 def observe(said: Sequence[Prediction]) -> Observations:
     """Turn predictions into what `clastbench.metrics` scores."""
     return Observations(

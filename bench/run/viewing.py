@@ -20,7 +20,7 @@ from .looking import read_maps
 from .progress import Progress
 from .runner import run
 from .samples import size_of
-from .scoring import best_boxes
+from .scoring import best_boxes, preferred
 from .session import Session
 
 Shown = tuple[Cell, str]
@@ -135,12 +135,6 @@ class Viewer:
             lift = {one.target: lift_of(photo, regard, one) for one in explanations}
             found[photo.id] = Look(explanations, lift)
         return found
-
-
-def preferred(said: Prediction) -> str:
-    """The sense a system prefers, whatever it thinks of `none`."""
-    _, clockwise, counter = said.probabilities
-    return "CW" if clockwise >= counter else "CCW"
 
 
 def by_cell(shown: Sequence[tuple[Cell, Prediction]]) -> dict[Cell, list[Prediction]]:

@@ -29,6 +29,11 @@ class BuiltNetwork:
     cam_layer: str
     device: str
 
+    @property
+    def channels_last(self) -> bool:
+        """Whether its maps are [N, h, w, C]."""
+        return getattr(self.module, "output_fmt", "NCHW") == "NHWC"
+
     def normalise(self, images: Tensor) -> Tensor:
         """Map float32[N, 3, H, W] in 0..1 to what the network was made for."""
         return (images - self.mean) / self.std
@@ -90,7 +95,7 @@ def features_of(
     float32[n, T, C].
     """
     network.module.eval()
-    channels_last = getattr(network.module, "output_fmt", "NCHW") == "NHWC"
+    channels_last = network.channels_last
     pooled = []
     with torch.inference_mode():
         for number, inputs in enumerate(_batches(network, images, batch=batch, mirror=mirror)):

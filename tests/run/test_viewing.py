@@ -20,7 +20,8 @@ from clastbench.run import executors
 from clastbench.run.entries import load_explainers
 from clastbench.run.inputs import look_up
 from clastbench.run.progress import PlainLines
-from clastbench.run.viewing import Viewer, by_cell, preferred
+from clastbench.run.scoring import preferred
+from clastbench.run.viewing import Viewer, by_cell
 
 BACKBONE = "small_vgg@scratch"
 FORCED = {"CW": (0.6, 0.3, 0.1), "CCW": (0.6, 0.1, 0.3)}

@@ -87,6 +87,8 @@ class Photomicrograph:
     """Angle of the foliation to the x axis, counter-clockwise as seen."""
     um_per_px: float | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    artefacts: Mapping[str, Mask] | None = None
+    """What scale bars, letters, cracks and the like cover, by kind; None where nobody has drawn them."""
 
     def load(self) -> NDArray[np.uint8]:
         """Return the pixels, RGB `uint8[H, W, 3]`; a new array every time."""

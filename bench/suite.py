@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from .data.splits import Fold, Split, read_split
 from .errors import DataError, SuiteError, UnknownNameError
 from .records import CLASSES
-from .synth import Recipe
+from .synth import Recipe, at_level
 
 
 def _no_truth(value: object) -> object:
@@ -24,6 +24,11 @@ def _no_truth(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("a number is expected, not a truth value")  # noqa: TRY004 – pydantic collects ValueErrors
     return value
+
+
+def _levelled(value: object) -> object:
+    """Put what a stated `level` stands for in its place."""
+    return at_level(value) if isinstance(value, dict) else value
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -35,10 +40,10 @@ class _Strict(BaseModel):
 
 
 class GeneratedData(_Strict):
-    """Photographs drawn from a recipe."""
+    """Photographs drawn from a recipe; `level` in it stands for a set of values (`synth.LEVELS`)."""
 
     source: Literal["synth"]
-    recipe: Recipe
+    recipe: Annotated[Recipe, BeforeValidator(_levelled)]
 
 
 class FileData(_Strict):

@@ -21,7 +21,7 @@ from ..metrics import score_all
 from ..records import CLASSES, EXTERNAL, Cell, CellRecord, MapScores, Photomicrograph, Prediction
 from ..results import SCHEMA
 from ..suite import Suite, sha256_of_json
-from ..synth import draw_scene
+from ..synth import Recipe, identity_of, parse_identity, read_scene, scene_under
 from .external_maps import score_folder
 from .inputs import Files, Generated, Source
 from .record import environment
@@ -79,10 +79,13 @@ def _check_known(
 
 def _truth(source: Source) -> Truth:
     if isinstance(source, Generated):
-        scenes = {i: draw_scene(source.recipe, int(i)) for i in source.ids}
-        return {i: (i, scene.truth, scene.truth != "none") for i, scene in scenes.items()}
+        return {i: _read(source.recipe, *parse_identity(i)) for i in source.ids}
     assert isinstance(source, Files)
     return {photo.id: _known(photo) for photo in source.photographs}
+
+
+def _read(recipe: Recipe, index: int, condition: str) -> tuple[str, str | None, bool]:
+    return identity_of(index), *read_scene(scene_under(recipe, index, condition))
 
 
 def _known(photo: Photomicrograph) -> tuple[str, str | None, bool]:

@@ -18,7 +18,7 @@ from ..data.splits import Split, check_split
 from ..errors import DataError, SuiteError
 from ..records import Clast, Mask, Photomicrograph
 from ..suite import FileData, GeneratedData, Suite
-from ..synth import Recipe, recipe_digest, render_photograph
+from ..synth import Recipe, identity_of, parse_identity, recipe_digest, render_photograph, scene_under
 from .graph import Node
 
 SHARD = 100
@@ -64,16 +64,18 @@ class Generated:
     ids: frozenset[str]
 
     def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:
-        """One node for each shard that holds one of the ids."""
-        shards = sorted({int(image_id) // SHARD for image_id in ids})
-        return {f"pictures/{shard:04d}": self._shard(shard) for shard in shards}
+        """One node for each shard that holds one of the ids; each condition has its own shards."""
+        known = (parse_identity(image_id) for image_id in ids)
+        shards = sorted({(condition, index // SHARD) for index, condition in known})
+        return {_shard_name(*shard): self._shard(*shard) for shard in shards}
 
-    def _shard(self, shard: int) -> Node:
+    def _shard(self, condition: str, shard: int) -> Node:
         start, stop = shard * SHARD, min((shard + 1) * SHARD, self.recipe.n_images)
+        under = {"condition": condition} if condition else {}
         return Node(
             kind="pictures",
-            spec={"recipe": self.digest, "start": start, "stop": stop},
-            label=f"render photographs {start}–{stop - 1}",
+            spec={"recipe": self.digest, "start": start, "stop": stop, **under},
+            label=f"render photographs {start}–{stop - 1}" + (f", {condition}" if condition else ""),
             family=f"pictures {self.recipe.width}x{self.recipe.height}",
             local={"recipe": asdict(self.recipe)},
         )
@@ -86,10 +88,20 @@ class Generated:
         """Generated pixels can always be had."""
 
     def check(self, split: Split) -> None:
-        """Every generated photograph is a group of its own, so only unknown ids can be wrong."""
-        unknown = {i for fold in split.folds.values() for role in fold.roles().values() for i in role} - self.ids
-        if unknown:
-            raise SuiteError(f"The split names {min(unknown)!r}, which is not among the {len(self.ids)} photographs.")
+        """Refuse unknown ids and conditions, and scenes that cross roles: all conditions of one belong together."""
+        for condition in sorted({parse_identity(image_id)[1] for image_id in self.ids}):
+            scene_under(self.recipe, 0, condition)
+        for fold in split.folds.values():
+            roles: dict[int, str] = {}
+            for role, ids in fold.roles().items():
+                for image_id in ids:
+                    index, _ = parse_identity(image_id)
+                    if index >= self.recipe.n_images:
+                        raise SuiteError(f"The split names {image_id!r}; there are {self.recipe.n_images} photographs.")
+                    if roles.setdefault(index, role) != role:
+                        raise SuiteError(
+                            f"Fold {fold.name}: scene {index:05d} is in {roles[index]} and in {role} ({image_id!r})."
+                        )
 
 
 @dataclass(frozen=True)
@@ -128,13 +140,19 @@ class Files:
 def open_source(suite: Suite, data_dir: Path | None) -> Source:
     """Find out which photographs a suite speaks of; pixels are not touched."""
     if isinstance(suite.data, GeneratedData):
-        return _generated(suite.data.recipe)
+        return _generated(suite.data.recipe, suite.folds)
     return _files(suite, suite.data, data_dir)
 
 
-def _generated(recipe: Recipe) -> Generated:
-    ids = frozenset(f"{index:05d}" for index in range(recipe.n_images))
-    return Generated(recipe=recipe, digest=recipe_digest(recipe), ids=ids)
+def _generated(recipe: Recipe, split: Split) -> Generated:
+    """Know the photographs of the recipe, and those under conditions that the split names."""
+    plain = frozenset(identity_of(index) for index in range(recipe.n_images))
+    named = frozenset(i for fold in split.folds.values() for ids in fold.roles().values() for i in ids)
+    return Generated(recipe=recipe, digest=recipe_digest(recipe), ids=plain | named)
+
+
+def _shard_name(condition: str, shard: int) -> str:
+    return f"pictures/{condition}/{shard:04d}" if condition else f"pictures/{shard:04d}"
 
 
 def _files(suite: Suite, data: FileData, data_dir: Path | None) -> Files:
@@ -170,7 +188,7 @@ def look_up(source: Source, ids: Sequence[str]) -> list[Photomicrograph]:
     if unknown:
         raise DataError(f"{unknown[0]!r} is not among the {len(source.ids)} photographs of the suite.")
     if isinstance(source, Generated):
-        return [render_photograph(source.recipe, int(image_id)) for image_id in ids]
+        return [render_photograph(source.recipe, *parse_identity(image_id)) for image_id in ids]
     assert isinstance(source, Files)
     known = {photo.id: photo for photo in source.photographs}
     return [known[image_id] for image_id in ids]
@@ -204,9 +222,9 @@ def opened_before(source: str, path: str | None, expected: str) -> dict[str, Pho
     return {photo.id: photo for photo in photographs}
 
 
-def render_shard(recipe: Recipe, start: int, stop: int, out: Path) -> None:
-    """Render photographs start…stop-1 into a folder: `images.npy` uint8[n, H, W, 3] and `photographs.json`."""
-    photographs = [render_photograph(recipe, index) for index in range(start, stop)]
+def render_shard(recipe: Recipe, start: int, stop: int, condition: str, out: Path) -> None:
+    """Render photographs start…stop-1 under a condition: `images.npy` uint8[n, H, W, 3] and `photographs.json`."""
+    photographs = [render_photograph(recipe, index, condition) for index in range(start, stop)]
     np.save(out / "images.npy", np.stack([photo.load() for photo in photographs]))
     said = [{**asdict(_without_pixels(photo)), "pixels": None} for photo in photographs]
     (out / "photographs.json").write_text(json.dumps(said), encoding="utf-8")
@@ -233,7 +251,9 @@ def _copy(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _photograph(record: dict[str, Any], pixels: partial[NDArray[np.uint8]]) -> Photomicrograph:
     clasts = tuple(_clast(clast) for clast in record["clasts"])
-    return Photomicrograph(**{**record, "pixels": pixels, "clasts": clasts})
+    drawn = record["artefacts"]
+    artefacts = None if drawn is None else {kind: _mask(mask) for kind, mask in drawn.items()}
+    return Photomicrograph(**{**record, "pixels": pixels, "clasts": clasts, "artefacts": artefacts})
 
 
 def _clast(record: dict[str, Any]) -> Clast:

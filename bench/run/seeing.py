@@ -24,7 +24,8 @@ from .graph import Folders, Node
 def pictures(node: Node, folders: Folders, out: Path) -> None:
     """Render a shard of generated photographs."""
     del folders
-    inputs.render_shard(Recipe(**node.local["recipe"]), node.spec["start"], node.spec["stop"], out)
+    spec = node.spec
+    inputs.render_shard(Recipe(**node.local["recipe"]), spec["start"], spec["stop"], spec.get("condition", ""), out)
 
 
 def photographs_of(node: Node, folders: Folders, ids: list[str]) -> list[Photomicrograph]:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from .dataset import render_photograph
-from .recipe import GENERATOR_VERSION, Recipe, recipe_digest
+from .conditions import CUES, FACTORS, STATES, scene_under
+from .dataset import identity_of, parse_identity, photograph_of, render_photograph
+from .drawing import draw_scene
+from .reading import read, read_scene
+from .recipe import GENERATOR_VERSION, LEVELS, Recipe, at_level, recipe_digest
 from .render import Rendering, render
-from .scene import Scene, draw_scene, mirrored
+from .scene import Scene, from_json, mirrored, to_json
 
 __all__ = [
+    "CUES",
+    "FACTORS",
     "GENERATOR_VERSION",
+    "LEVELS",
+    "STATES",
     "Recipe",
     "Rendering",
     "Scene",
+    "at_level",
     "draw_scene",
+    "from_json",
+    "identity_of",
     "mirrored",
+    "parse_identity",
+    "photograph_of",
+    "read",
+    "read_scene",
     "recipe_digest",
     "render",
     "render_photograph",
+    "scene_under",
+    "to_json",
 ]

@@ -1,7 +1,8 @@
-"""Viscous flow round a free rigid disc, and the table of where every point came from.
+"""Viscous flow round a free rigid disc, and the tables of where every point came from.
 
-Lengths are disc radii, x to the right along the foliation, y up; strain is the shear strain gamma for simple shear and
-the natural stretch epsilon for pure shear. Simple shear is dextral: far away u = y, and the disc spins clockwise.
+Lengths are disc radii, x to the right along the foliation, y up. Simple shear is dextral: far away u = y, and the disc
+spins clockwise. `general` is simple shear with thinning across the foliation, of kinematic vorticity number 0.75.
+Strain is the shear strain gamma, for pure shear the natural stretch epsilon.
 """
 
 from __future__ import annotations
@@ -14,36 +15,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Shear = Literal["simple", "pure"]
+Shear = Literal["simple", "general", "pure"]
 
-MAX_STRAIN: dict[Shear, float] = {"simple": 8.0, "pure": 2.0}
-_SLICE: dict[Shear, float] = {"simple": 0.5, "pure": 0.25}
+MAX_STRAIN: dict[Shear, float] = {"simple": 12.0, "general": 8.0, "pure": 2.0}
+_SHEARING: dict[Shear, float] = {"simple": 1.0, "general": 1.0, "pure": 0.0}
+_STRETCHING: dict[Shear, float] = {"simple": 0.0, "general": 0.4409585, "pure": 1.0}
+"""Rate of stretching along x for each unit of strain; W = g / sqrt(g^2 + 4 e^2)."""
+_SLICE: dict[Shear, float] = {"simple": 0.5, "general": 0.5, "pure": 0.25}
 _STEP = 0.05
-_GRID = 0.1
-_REACH_X, _REACH_Y = 7.0, 5.6
+_GRID = 0.05
+_REACH_X, _REACH_Y = 12.0, 6.0
+_FADE_X, _FADE_Y = 8.0, 3.5
+"""Beyond, the disturbance of the flow fades out towards the end of the table, so that nothing jumps there."""
 
 
 def velocity(shear: Shear, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Return the velocity (u, v) at unit strain rate outside the disc, `float32` like x and y.
 
-    Stream function psi = [r^2 - q^2 (x^2 - y^2)] / 4 for simple shear and q^2 x y for pure shear, q = 1 - 1/r^2, with
-    u = dpsi/dy and v = -dpsi/dx: the Stokes flow round a free rigid circular inclusion in two dimensions.
+    Stream function psi = g [r^2 - q^2 (x^2 - y^2)] / 4 + e q^2 x y with q = 1 - 1/r^2, shearing g and stretching e, and
+    u = dpsi/dy, v = -dpsi/dx: the Stokes flow round a free rigid circular inclusion in two dimensions.
     """
     r2 = np.maximum(x * x + y * y, 1.0)
     q = 1.0 - 1.0 / r2
     dq = 2.0 * q / (r2 * r2)  # dq/dx = 2 x / r^4, times q
-    if shear == "simple":
-        s = x * x - y * y
-        return 0.5 * y * (1.0 + q * q - dq * s), -0.5 * x * (1.0 - q * q - dq * s)
-    t = 2.0 * x * y
-    return dq * y * t + q * q * x, -(dq * x * t + q * q * y)
+    q2 = q * q
+    u, v = np.zeros_like(r2), np.zeros_like(r2)
+    if g := np.float32(_SHEARING[shear]):
+        bent = dq * (x * x - y * y)
+        u += g * 0.5 * y * (1.0 + q2 - bent)
+        v -= g * 0.5 * x * (1.0 - q2 - bent)
+    if e := np.float32(_STRETCHING[shear]):
+        bent = 2.0 * dq * x * y
+        u += e * (bent * y + q2 * x)
+        v -= e * (bent * x + q2 * y)
+    return u, v
 
 
 def far_field(shear: Shear, strain: float, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Return where the points (x, y) would go at this strain if no disc were there."""
-    if shear == "simple":
-        return x + np.float32(strain) * y, y
-    return x * np.float32(np.exp(strain)), y * np.float32(np.exp(-strain))
+    e = _STRETCHING[shear] * strain
+    sheared = _SHEARING[shear] * strain * (np.sinh(e) / e if e else 1.0)
+    return np.float32(np.exp(e)) * x + np.float32(sheared) * y, np.float32(np.exp(-e)) * y
 
 
 def carry_back(shear: Shear, x: Floats, y: Floats, strain: float) -> tuple[Floats, Floats]:
@@ -70,7 +82,7 @@ def _outside(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True)
 class FlowTable:
-    """Origins on a coarse grid over the upper half plane; the lower half follows by rotation through 180 degrees.
+    """Origins on a grid over the upper half plane; the lower half follows by rotation through 180 degrees.
 
     `fields` is float32[S, NY, NX, 3]: the displacement of the far field (dx, dy) and the origin's radius, per strain.
     """
@@ -82,6 +94,7 @@ class FlowTable:
         """Return (dx, dy): the texture at (x, y) is the undisturbed far-field texture of (x + dx, y + dy)."""
         sign = np.where(y < 0, np.float32(-1), np.float32(1))
         found = self._look_up(sign * x, sign * y, strain, slice(0, 2))
+        sign = sign * _fade(x, y)
         return sign * found[:, 0].reshape(x.shape), sign * found[:, 1].reshape(x.shape)
 
     def origin_radius(self, x: Floats, y: Floats, strain: float) -> Floats:
@@ -110,9 +123,23 @@ class FlowTable:
         return mixed
 
 
-@lru_cache(maxsize=2)
+def _fade(x: Floats, y: Floats) -> Floats:
+    """Return 1 near the disc, falling smoothly to 0 where the table ends."""
+    near_x = np.clip((_REACH_X - np.abs(x)) / (_REACH_X - _FADE_X), 0, 1)
+    near_y = np.clip((_REACH_Y - np.abs(y)) / (_REACH_Y - _FADE_Y), 0, 1)
+    near = near_x * near_y
+    faded: Floats = near * near * (3 - 2 * near)
+    return faded
+
+
+def reach(radius: float) -> tuple[float, float]:
+    """Return how far along and across the foliation a disc of this radius disturbs the flow."""
+    return _REACH_X * radius, _REACH_Y * radius
+
+
+@lru_cache(maxsize=3)
 def flow_table(shear: Shear) -> FlowTable:
-    """Return the table for one kind of shear; built once per process in a fraction of a second."""
+    """Return the table for one kind of shear; built once per process, in a second or two."""
     x, y = np.meshgrid(
         np.arange(-_REACH_X, _REACH_X + _GRID / 2, _GRID, dtype=np.float32),
         np.arange(0, _REACH_Y + _GRID / 2, _GRID, dtype=np.float32),

@@ -1,4 +1,4 @@
-"""How minerals look in a thin section of 30 micrometres: colour and brightness under three kinds of light."""
+"""How minerals look in a thin section of 30 micrometres: colour and brightness under five kinds of light."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-LIGHTS = ("plane", "crossed", "grey")
-"""Plane-polarised, crossed polars, crossed polars on a grey camera."""
+LIGHTS = ("plane", "crossed", "grey", "sem", "lambda")
+"""Plane-polarised; crossed polars; these on a grey camera; scattered electrons; crossed polars with a lambda plate."""
 
 THICKNESS_NM = 30_000.0
 _RETARDATION_STEP = 4.0
 _MOST_RETARDATION = 5400.0
 _DARKEST = 0.03
 _STRAY_LIGHT = np.float32(0.012)
+_LAMBDA_NM = 550.0
+"""Retardation of the lambda plate."""
+_ORIENTATION_CONTRAST = 0.25
+"""Share of an electron image's brightness that a grain's orientation decides."""
 _PALENESS = 0.35
 """Share of white in an interference colour: grains overlap within the section, which washes colours out."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -34,21 +38,25 @@ class Mineral:
     """Share of plane light lost in the dark position."""
     relief: float = 0.35
     """Darkening along grain boundaries in plane light."""
+    electrons: float = 0.4
+    """Brightness in backscattered electrons: heavier elements are brighter."""
 
 
 MINERALS = {
-    "quartz": Mineral(0.009, (0.86, 0.86, 0.84)),
-    "feldspar": Mineral(0.008, (0.74, 0.72, 0.68), relief=0.45),
-    "muscovite": Mineral(0.038, (0.80, 0.83, 0.78), pleochroism=0.1, relief=0.5),
-    "biotite": Mineral(0.045, (0.42, 0.26, 0.12), pleochroism=0.6, relief=0.5),
-    "calcite": Mineral(0.172, (0.84, 0.82, 0.80), pleochroism=0.25, relief=0.6),
-    "garnet": Mineral(0.0, (0.72, 0.48, 0.44), relief=0.8),
+    "quartz": Mineral(0.009, (0.88, 0.88, 0.86), electrons=0.3),
+    "feldspar": Mineral(0.008, (0.78, 0.76, 0.72), relief=0.45, electrons=0.4),
+    "muscovite": Mineral(0.038, (0.80, 0.83, 0.78), pleochroism=0.1, relief=0.5, electrons=0.45),
+    "biotite": Mineral(0.045, (0.42, 0.26, 0.12), pleochroism=0.6, relief=0.5, electrons=0.75),
+    "calcite": Mineral(0.172, (0.84, 0.82, 0.80), pleochroism=0.25, relief=0.6, electrons=0.55),
+    "garnet": Mineral(0.0, (0.72, 0.48, 0.44), relief=0.8, electrons=0.8),
+    "amphibole": Mineral(0.022, (0.45, 0.55, 0.32), pleochroism=0.4, relief=0.6, electrons=0.65),
+    "opaque": Mineral(0.0, (0.02, 0.02, 0.02), relief=0.0, electrons=0.95),
 }
-MATRIX_MINERALS = ("quartz", "quartz", "muscovite", "calcite", "feldspar")
-CLAST_MINERALS = ("feldspar", "feldspar", "quartz", "garnet", "muscovite")
-MANTLE_MINERAL = {name: "feldspar" if name == "garnet" else name for name in CLAST_MINERALS}
+MATRIX_MINERALS = ("quartz",) * 5 + ("feldspar",) * 3 + ("muscovite", "calcite", "biotite")
+CLAST_MINERALS = ("feldspar", "feldspar", "feldspar", "quartz", "garnet", "muscovite", "calcite", "amphibole")
+FISH_MINERALS = ("muscovite", "muscovite", "biotite", "amphibole", "feldspar", "quartz")
+MANTLE_MINERAL = {name: "feldspar" if name == "garnet" else name for name in (*CLAST_MINERALS, *FISH_MINERALS)}
 """What the clast's rim turns into: the same mineral in small grains, except round garnet."""
-FILM_MINERAL = "biotite"
 
 
 @lru_cache(maxsize=1)
@@ -103,14 +111,32 @@ def appearance(light: str, names: Sequence[str], crystals: Crystals) -> Floats:
     minerals = [MINERALS[name] for name in names]
     if light == "plane":
         return _plane(minerals, crystals)
-    shown = np.array([m.birefringence * THICKNESS_NM / _RETARDATION_STEP for m in minerals], np.float32)
+    if light == "sem":
+        return _electrons(minerals, crystals)
+    shown = np.array([m.birefringence * THICKNESS_NM for m in minerals], np.float32)
+    retardation = shown[crystals.mineral] * crystals.section
+    if light == "lambda":
+        rgb = _colour(_LAMBDA_NM + retardation * np.cos(2 * crystals.axis))
+    else:
+        rgb = _colour(retardation) * (_DARKEST + (1 - _DARKEST) * np.sin(2 * crystals.axis) ** 2)[:, None]
+    lit: Floats = rgb * (1 - 0.4 * crystals.edge)[:, None] + _STRAY_LIGHT
+    return np.repeat((lit @ LUMINANCE)[:, None], 3, axis=1) if light == "grey" else lit
+
+
+def _colour(retardation: Floats) -> Floats:
+    """Return the interference colour of retardations in nanometres, of either sign."""
     colours = michel_levy()
-    order = np.minimum(shown[crystals.mineral] * crystals.section, len(colours) - 1).astype(np.int32)
-    passed = _DARKEST + (1 - _DARKEST) * np.sin(2 * crystals.axis) ** 2
-    rgb: Floats = colours[order] * (passed * (1 - 0.4 * crystals.edge))[:, None] + _STRAY_LIGHT
-    if light == "grey":
-        rgb = np.repeat((rgb @ LUMINANCE)[:, None], 3, axis=1)
-    return rgb
+    order = np.minimum(np.abs(retardation) / _RETARDATION_STEP, len(colours) - 1).astype(np.int32)
+    found: Floats = colours[order]
+    return found
+
+
+def _electrons(minerals: Sequence[Mineral], crystals: Crystals) -> Floats:
+    """Return the grey of an electron image: by mineral, a little by orientation, boundaries dark."""
+    bright = np.array([m.electrons for m in minerals], np.float32)[crystals.mineral]
+    bright = bright * (1 - _ORIENTATION_CONTRAST * crystals.section * np.sin(crystals.axis) ** 2)
+    grey: Floats = np.repeat((bright * (1 - 0.5 * crystals.edge))[:, None], 3, axis=1)
+    return grey
 
 
 def _plane(minerals: Sequence[Mineral], crystals: Crystals) -> Floats:

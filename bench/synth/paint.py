@@ -1,113 +1,215 @@
-"""From places in the rock to light: which material is where, and how its grains lie."""
+"""From places in the rock to light: which mineral is where, and how its grains lie."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .optics import FILM_MINERAL, LUMINANCE, MANTLE_MINERAL, Crystals, appearance
-from .rock import Rock
-from .scene import Scene
-from .texture import TABLE, Floats, Grains, Ints, SmoothNoise, highest_share
+from .core import paint_core
+from .optics import LUMINANCE, MANTLE_MINERAL, Crystals, appearance
+from .rock import NOWHERE, Rock
+from .scene import Matrix, Scene
+from .texture import PALETTE, Floats, Ints, Place, grains_at, noise_at, stream
 
-_MATRIX, _MANTLE, _CORE, _FILM = range(4)
+Region = NDArray[np.bool_]
 
-_FINE_GRAIN = 1.7
-"""Size of recrystallised grains in mantle, tails and bands, in pixels of a picture 192 wide."""
-_OVERLAP = 0.45
+_FINE_GRAIN = 1.5
+"""Size of recrystallised grains in mantles, tails and bands, in pixels of a picture 192 wide."""
+_OVERLAP = 0.3
 """Recrystallised grains are thinner than the section: this share of their contrast averages out."""
-_SPREAD = 0.6
-"""Share of all directions that the optic axes of the matrix take: its grains have a preferred orientation."""
-_TWINNED = ("feldspar",)
+_FILM_MINERAL = "biotite"
+_FLAKE_MINERALS = ("muscovite", "biotite")
+_DUST = 0.12
+"""Relative brightness of the unevenness within grains."""
 
 
-def paint(scene: Scene, rock: Rock, rng: np.random.Generator) -> Floats:
-    """Return the light that leaves the rock, linear RGB float32[N, 3]."""
-    crystals = _grow_matrix(scene, rock, rng)
-    _recrystallise(scene, rock, crystals, rng)
-    _fill_core(scene, rock, crystals, rng)
-    crystals.axis[:] -= np.float32(np.radians(scene.optics.stage))
-    clast_mineral = scene.optics.clast_mineral
-    names = (scene.optics.matrix_mineral, MANTLE_MINERAL[clast_mineral], clast_mineral, FILM_MINERAL)
-    light = appearance(scene.optics.light, names, crystals)
-    _set_contrast(light, crystals.mineral, scene.optics.contrast)
+def paint(scene: Scene, rock: Rock) -> tuple[Floats, float]:
+    """Return the light that leaves the rock, linear RGB float32[H, W, 3], and the mean luminance of the matrix.
+
+    The latter does not depend on the clasts: the camera is exposed for the matrix.
+    """
+    shade = _Shades(scene)
+    light = _paint_matrix(scene, shade, rock)
+    if scene.matrix.far_seed is not None:
+        other = replace(scene, matrix=replace(scene.matrix, seed=scene.matrix.far_seed))
+        far = _far(scene, rock).ravel()[:, None]
+        light += far * (_paint_matrix(other, _Shades(other), rock) - light)
+    picture = light.reshape(scene.height, scene.width, 3)
+    for number, clast in enumerate(scene.clasts):
+        if clast.core:
+            paint_core(picture, scene, clast, (rock.clast == number) & rock.core)
+    return picture, shade.brightness()
+
+
+def _paint_matrix(scene: Scene, shade: _Shades, rock: Rock) -> Floats:
+    """Return the light of matrix, mantles and tails, float32[H * W, 3]."""
+    matrix, unit = scene.matrix, shade.unit
+    x, y = rock.from_x.ravel(), rock.from_y.ravel()
+    if matrix.sinistral:
+        x = -x
+    light = _mosaic(shade, matrix, x, y)
+    _lay_bands(light, shade, matrix, x, y)
+    _lay_flakes(light, shade, matrix, x / unit, y / unit)
+    _lay_films(light, shade, matrix, x / unit, y / unit)
+    mantled = (rock.clast != NOWHERE).ravel() & ~rock.core.ravel()
+    light[mantled] = _mantles(shade, matrix, x[mantled], y[mantled])
+    patches = _noise(matrix, "patches", x / (50 * unit), y / (9 * unit)) - np.float32(0.5)
+    dust = _noise(matrix, "dust", x / unit, y / unit) - np.float32(0.5)
+    light *= ((1 + np.float32(matrix.patches) * patches) * (1 + np.float32(_DUST) * dust))[:, None]
     return light
 
 
-def _grow_matrix(scene: Scene, rock: Rock, rng: np.random.Generator) -> Crystals:
-    """Return the crystals of the matrix mosaic everywhere, with the right material for every pixel."""
-    grain, inside = _matrix_grains(scene, rock, Grains.draw(rng))
-    axis = np.float32(np.pi) * (np.float32(rng.random()) + _SPREAD * rng.random(TABLE, dtype=np.float32))
-    section = _sections(rng)[grain]
-    stray = rng.random(TABLE, dtype=np.float32) < scene.matrix.strays
-    mineral = _materials(scene, rock, stray[grain], rng)
-    return Crystals(mineral, axis[grain].astype(np.float32), section, _edge(inside, scene.matrix.grain))
+def _far(scene: Scene, rock: Rock) -> Floats:
+    """Return 0 on and near clasts, 1 from one and a half core radii of the largest on, float32[H, W]."""
+    from scipy import ndimage  # noqa: PLC0415 – takes a while to import
+
+    radius = max((clast.radius for clast in scene.clasts), default=1.0)
+    clear: Floats = ndimage.distance_transform_edt(rock.clast == NOWHERE).astype(np.float32) / np.float32(radius)
+    return np.clip(2 * clear - 2, 0, 1)
 
 
-def _matrix_grains(scene: Scene, rock: Rock, grains: Grains) -> tuple[Ints, Floats]:
-    """Return each pixel's grain in the leaning, elongate mosaic, and its distance to the boundary in grain sizes."""
-    lean, stretch = np.radians(scene.matrix.lean), np.sqrt(scene.matrix.aspect)
-    cos, sin = np.float32(np.cos(lean)), np.float32(np.sin(lean))
-    along = (cos * rock.from_x + sin * rock.from_y) / np.float32(scene.matrix.grain * stretch)
-    across = (cos * rock.from_y - sin * rock.from_x) / np.float32(scene.matrix.grain / stretch)
-    return grains.at(along.astype(np.float32), across.astype(np.float32))
+def _place(matrix: Matrix, name: str) -> Place:
+    return Place.draw(stream(matrix.seed, name))
 
 
-def _sections(rng: np.random.Generator) -> Floats:
-    """Return the share of the birefringence that each grain of a table shows."""
-    return np.float32(0.35) + np.float32(0.65) * rng.random(TABLE, dtype=np.float32)
+def _noise(matrix: Matrix, name: str, x: Floats, y: Floats) -> Floats:
+    return noise_at(x, y, _place(matrix, name))
 
 
-def _edge(inside: Floats, size: float) -> Floats:
-    """Return 1 on a grain boundary, falling to 0 within 0.7 pixels of it."""
-    edge: Floats = np.clip(1 - inside * np.float32(size / 0.7), 0, 1)
-    return edge
+class _Shades:
+    """The colours of a scene's materials, grain by grain: float32[PALETTE, 3] each."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.unit = np.float32(scene.width / 192)
+        self.main = self._main()
+        self.second = self.of("second", scene.matrix.minerals[1:])
+
+    def of(self, name: str, minerals: Sequence[str], spread: float = 1.0) -> Floats:
+        """Return the colours of grains of some minerals, picked at random; their axes take a share of directions."""
+        rng = stream(self._scene.matrix.seed, f"colours of {name}")
+        which = rng.integers(len(minerals), size=PALETTE)
+        return self._lit(rng, tuple(minerals), which, spread)
+
+    def _main(self) -> Floats:
+        """Return the colours of the mosaic's grains: mostly the first mineral, some of the second, some strays."""
+        matrix = self._scene.matrix
+        rng = stream(matrix.seed, "colours of the mosaic")
+        chance, spread = rng.random(PALETTE), rng.uniform(0.35, 1.0)
+        which = np.where(chance < matrix.strays, 2, np.where(chance > 1 - matrix.scatter, 1, 0))
+        return self._lit(rng, (*matrix.minerals, matrix.stray_mineral), which, float(spread))
+
+    def _lit(
+        self, rng: np.random.Generator, minerals: tuple[str, ...], which: NDArray[np.int64], spread: float
+    ) -> Floats:
+        first, stage = rng.random(), np.radians(self._scene.optics.stage)
+        axis = np.pi * (first + spread * rng.random(PALETTE)) - stage
+        section, edge = 0.3 + 0.7 * rng.random(PALETTE), np.zeros(PALETTE, np.float32)
+        crystals = Crystals(which.astype(np.uint8), axis.astype(np.float32), section.astype(np.float32), edge)
+        return appearance(self._scene.optics.light, minerals, crystals)
+
+    def brightness(self) -> float:
+        """Return the mean luminance of mosaic and bands."""
+        bands = self._scene.matrix.bands
+        return float((1 - bands) * (self.main @ LUMINANCE).mean() + bands * (self.second @ LUMINANCE).mean())
+
+    def mantle(self) -> Floats:
+        """Return the colours of mantles and tails: fine grains, brighter or darker than the matrix by `contrast`."""
+        colours = self.of("mantle", (MANTLE_MINERAL[self._scene.matrix.stray_mineral],))
+        mean = colours.mean(axis=0)
+        contrast = self._scene.optics.contrast
+        if self._scene.optics.light == "plane":  # transparent minerals cannot be much brighter than each other
+            contrast = min(contrast, 1 + 0.3 * (contrast - 1))
+        ratio = contrast * self.brightness() / max(float(mean @ LUMINANCE), 1e-6)
+        evened: Floats = np.float32(ratio) * ((1 - _OVERLAP) * colours + _OVERLAP * mean)
+        return evened
 
 
-def _materials(scene: Scene, rock: Rock, stray: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return the material of each pixel; bands and films lie along the foliation, whatever the grains' lean."""
-    unit = np.float32(scene.width / 192)
-    bands, films = SmoothNoise.draw(rng), SmoothNoise.draw(rng)
-    material = np.full(rock.x.shape, _MATRIX, np.uint8)
-    material[stray] = _CORE
-    banding = bands.at(rock.from_x / (45 * unit), rock.from_y / (5 * unit))
-    material[highest_share(banding, scene.matrix.bands)] = _MANTLE
-    filming = films.at(rock.from_x / (20 * unit), rock.from_y / (np.float32(1.6) * unit))
-    material[highest_share(filming, scene.matrix.films)] = _FILM
-    material[rock.tails] = _MANTLE
-    material[rock.core] = _CORE
-    return material
+def _mosaic(shade: _Shades, matrix: Matrix, x: Floats, y: Floats) -> Floats:
+    """Return the light of the leaning, elongate mosaic of matrix grains."""
+    grain, inside = _leaning(_place(matrix, "mosaic"), Weave(matrix.lean, matrix.grain, matrix.aspect), x, y)
+    light: Floats = shade.main[grain]
+    light *= _edges(inside, matrix.grain)[:, None]
+    return light
 
 
-def _recrystallise(scene: Scene, rock: Rock, crystals: Crystals, rng: np.random.Generator) -> None:
-    """Replace the matrix grains by small ones in mantle, tails and bands."""
-    fine, size = crystals.mineral == _MANTLE, np.float32(_FINE_GRAIN * scene.width / 192)
-    axis, section = np.float32(np.pi) * rng.random(TABLE, dtype=np.float32), _sections(rng)
-    grain, inside = Grains.draw(rng).at(rock.from_x[fine] / size, rock.from_y[fine] / size)
-    crystals.axis[fine] = axis[grain]
-    crystals.section[fine] = section[grain]
-    crystals.edge[fine] = 0.5 * _edge(inside, float(size))
+@dataclass(frozen=True, slots=True)
+class Weave:
+    """How grains are shaped: lean of their long axes to the foliation in degrees, size in pixels, aspect ratio."""
+
+    lean: float
+    size: float
+    aspect: float
 
 
-def _fill_core(scene: Scene, rock: Rock, crystals: Crystals, rng: np.random.Generator) -> None:
-    """Make the core one crystal: undulose, twinned where its mineral is, with a dark rim."""
-    across, twin_width = rng.uniform(0, np.pi), scene.clast.radius * rng.uniform(0.12, 0.35)
-    axis, section, undulation = rng.uniform(0, np.pi), rng.uniform(0.5, 1.0), rng.uniform(0.1, 0.6)
-    noise = SmoothNoise.draw(rng)
-    x, y, scale = rock.x[rock.core], rock.y[rock.core], np.float32(scene.clast.radius)
-    bent = axis + undulation * noise.at(x / scale, y / scale)
-    if scene.optics.clast_mineral in _TWINNED:
-        bent += 0.35 * (np.sin((x * np.cos(across) + y * np.sin(across)) * (np.pi / twin_width)) > 0)
-    crystals.axis[rock.core] = bent
-    crystals.section[rock.core] = section
-    crystals.edge[rock.core] = np.clip(1 - rock.depth[rock.core] / 1.2, 0, 1)
+def _leaning(place: Place, weave: Weave, x: Floats, y: Floats) -> tuple[Ints, Floats]:
+    """Return the grain of each point and its depth in it, in grain sizes."""
+    cos, sin = np.float32(np.cos(np.radians(weave.lean))), np.float32(np.sin(np.radians(weave.lean)))
+    stretch = np.sqrt(weave.aspect)
+    along, across = np.float32(1 / (weave.size * stretch)), np.float32(stretch / weave.size)
+    return grains_at((cos * x + sin * y) * along, (cos * y - sin * x) * across, place)
 
 
-def _set_contrast(light: Floats, material: NDArray[np.uint8], contrast: float) -> None:
-    """Scale mantle, tails and bands in place to their brightness relative to the matrix, and even out their grains."""
-    matrix, mantle = material == _MATRIX, material == _MANTLE
-    if not (matrix.any() and mantle.any()):
+def _edges(inside: Floats, size: float, darkest: float = 0.45) -> Floats:
+    """Return the brightness of grains of a size in pixels, darkened within 0.7 pixels of their boundaries."""
+    return np.float32(1) - np.float32(darkest) * np.clip(1 - inside * np.float32(size / 0.7), 0, 1)
+
+
+def _mantles(shade: _Shades, matrix: Matrix, x: Floats, y: Floats) -> Floats:
+    """Return the light of mantles and tails: small recrystallised grains, some of the matrix's minerals among them."""
+    size = _FINE_GRAIN * float(shade.unit)
+    grain, inside = grains_at(x / np.float32(size), y / np.float32(size), _place(matrix, "grains of mantles"))
+    mixed = stream(matrix.seed, "mixture of mantles").random(PALETTE) < matrix.mixing
+    colours = np.where(mixed[:, None], shade.main, shade.mantle())
+    light: Floats = colours[grain] * _edges(inside, size, 0.25)[:, None]
+    return light
+
+
+def _lay_bands(light: Floats, shade: _Shades, matrix: Matrix, x: Floats, y: Floats) -> None:
+    """Lay layers of the second mineral along the foliation, in grains of another size."""
+    if not matrix.bands:
         return
-    mean = light[mantle].mean(axis=0)
-    ratio = float((light[matrix] @ LUMINANCE).mean() / (mean @ LUMINANCE))
-    light[mantle] = np.float32(contrast * ratio) * ((1 - _OVERLAP) * light[mantle] + _OVERLAP * mean)
+    unit = shade.unit
+    at = _noise(matrix, "bands", x / (60 * unit), y / (6 * unit)) < np.float32(matrix.bands)
+    rng = stream(matrix.seed, "grain of the bands")
+    size = matrix.grain * float(rng.uniform(0.4, 1.6))
+    weave = Weave(0.5 * matrix.lean, size, 1.5 * matrix.aspect)
+    grain, inside = _leaning(_place(matrix, "grains of bands"), weave, x[at], y[at])
+    light[at] = shade.second[grain] * _edges(inside, size)[:, None]
+
+
+def _lay_flakes(light: Floats, shade: _Shades, matrix: Matrix, x: Floats, y: Floats) -> None:
+    """Lay thin mica flakes along the foliation; x and y are pixels of a picture 192 wide."""
+    if not matrix.flakes:
+        return
+    grain, inside = _leaning(_place(matrix, "flakes"), Weave(0.3 * matrix.lean, 2.6, 9.0), x, y)
+    at = grain < int(matrix.flakes * PALETTE)
+    colours = shade.of("flakes", _FLAKE_MINERALS, spread=0.3)
+    light[at] = colours[grain[at]] * _edges(inside[at], 2.6, 0.3)[:, None]
+
+
+def _lay_films(light: Floats, shade: _Shades, matrix: Matrix, x: Floats, y: Floats) -> None:
+    """Lay dark films along the foliation, and C' bands across it; x and y are pixels of a picture 192 wide."""
+    dark = shade.of("films", (_FILM_MINERAL, "opaque"), spread=0.2).mean(axis=0) * np.float32(0.5)
+    if matrix.films:
+        _ridge(light, dark, _noise(matrix, "films", x / 90, y / 6), matrix.films)
+    if matrix.shear_bands:
+        turn = np.radians(matrix.shear_band_angle)
+        cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+        _ridge(
+            light,
+            dark,
+            _noise(matrix, "shear bands", (cos * x + sin * y) / 60, (cos * y - sin * x) / 14),
+            matrix.shear_bands,
+        )
+
+
+def _ridge(light: Floats, dark: Floats, noise: Floats, share: float) -> None:
+    """Darken towards the middle height of a noise: anastomosing lines that cover a share of the rock."""
+    strength = np.clip(np.float32(1.5) - np.abs(noise - np.float32(0.5)) * np.float32(3 / share), 0, 1)
+    at = strength > 0
+    weight = strength[at][:, None]
+    light[at] = light[at] * (1 - weight) + dark * weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.masks import box_around, encode
-from ..errors import SuiteError
 from ..records import Clast
-from .camera import photograph
+from .artefacts import etch, overlay
+from .camera import compressed, photograph
 from .paint import paint
-from .rock import foliation_frame, lay_out
-from .scene import Scene
-from .tails import read_tails
+from .reading import is_cut, read
+from .rock import NOWHERE, Rock, lay_out
+from .scene import Porphyroclast, Scene
 
 Region = NDArray[np.bool_]
 Pixel = TypeVar("Pixel", bound=np.generic)
@@ -23,56 +24,66 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A finished photograph, RGB `uint8[H, W, 3]`, and what is where in it."""
+    """A finished photograph and what is where in it."""
 
     image: NDArray[np.uint8]
-    core: Region | None
-    """The rigid grain, bool[H, W]; None without a clast."""
-    tails: Region | None
-    """Mantle and tails, bool[H, W], without the core; None without a clast."""
+    """RGB, uint8[H, W, 3]."""
+    clast: NDArray[np.int8]
+    """Which of the scene's clasts each pixel shows, int8[H, W], -1 for none."""
+    core: Region
+    """Cores, bool[H, W]."""
+    tails: Region
+    """Mantles and tails, bool[H, W]."""
+    artefacts: Mapping[str, Region]
+    """What each kind of artefact covers, bool[H, W]."""
     clasts: tuple[Clast, ...]
+    """Those that are seen, in the order of the scene."""
 
 
 def render(scene: Scene) -> Rendering:
-    """Render a scene: the same pixels whenever, wherever and in whatever order it is done.
-
-    Raises SuiteError when the tails, as measured in the finished picture, do not show the sense that the scene claims.
-    """
-    rng = np.random.Generator(np.random.PCG64(scene.texture_seed))
-    rock = lay_out(scene, rng)
-    image = _turned(scene, photograph(scene, paint(scene, rock, rng), rng))
-    if scene.kind == "free":
-        return Rendering(image, None, None, ())
-    core = _turned(scene, rock.core.reshape(scene.height, scene.width))
-    tails = _turned(scene, rock.tails.reshape(scene.height, scene.width))
-    return Rendering(image, core, tails, (_describe(scene, core, tails),))
-
-
-def _turned(scene: Scene, picture: NDArray[Pixel]) -> NDArray[Pixel]:
-    """Return the picture, mirrored left to right where the scene says so."""
-    return np.ascontiguousarray(picture[:, ::-1]) if scene.flip else picture
-
-
-def _describe(scene: Scene, core: Region, tails: Region) -> Clast:
-    """Return the clast with the kind and sense read off its finished geometry."""
-    clast = scene.clast
-    centre_x = scene.width - clast.centre_x if scene.flip else clast.centre_x
-    x, y = foliation_frame(scene.width, scene.height, centre_x, clast.centre_y, scene.foliation_deg)
-    at = np.flatnonzero(tails)
-    kind, sense = read_tails(x[at] / clast.radius, y[at] / clast.radius, clast.mantle)
-    if sense != scene.sense:
-        raise SuiteError(
-            f"Scene {scene.index}: the tails show {sense or 'no sense'} where {scene.truth} was drawn; "
-            "raise `strain` or lower `mantle` in the recipe."
-        )
-    whole = core | tails
-    box = box_around(whole)
-    if box is None:
-        raise SuiteError(f"Scene {scene.index}: the clast lies outside the picture; check `radius` in the recipe.")
-    return Clast(
-        box_xyxy=box,
-        sense=sense,
-        kind=kind,
-        mask=encode(whole),
-        parts={"core": encode(core), "tails": encode(tails)},
+    """Render a scene: the same pixels whenever, wherever and in whatever order it is done."""
+    rock = lay_out(scene)
+    light, brightness = paint(scene, rock)
+    covered = etch(light, scene.artefacts)
+    image = photograph(scene, light, brightness)
+    covered.update(overlay(image, scene.artefacts))
+    image = compressed(scene.camera, image)
+    seen = _Seen(scene, rock)
+    return Rendering(
+        image=seen.turned(image),
+        clast=seen.clast,
+        core=seen.core,
+        tails=(seen.clast != NOWHERE) & ~seen.core,
+        artefacts={kind: seen.turned(region) for kind, region in covered.items()},
+        clasts=tuple(found for at, clast in enumerate(scene.clasts) if (found := seen.describe(at, clast))),
     )
+
+
+class _Seen:
+    """The rock as the finished photograph shows it."""
+
+    def __init__(self, scene: Scene, rock: Rock) -> None:
+        self._scene = scene
+        self.clast, self.core = self.turned(rock.clast), self.turned(rock.core)
+
+    def turned(self, picture: NDArray[Pixel]) -> NDArray[Pixel]:
+        """Return the picture, mirrored left to right where the scene says so."""
+        return np.ascontiguousarray(picture[:, ::-1]) if self._scene.flip else picture
+
+    def describe(self, number: int, clast: Porphyroclast) -> Clast | None:
+        """Return the clast with the kind and sense read off its geometry; None if the picture shows nothing of it."""
+        whole = self.clast == number
+        box = box_around(whole)
+        if box is None:
+            return None
+        kind, sense = read(clast)
+        core = whole & self.core
+        return Clast(
+            box_xyxy=box,
+            sense=self._scene.shown(sense),
+            kind=kind,
+            mask=encode(whole),
+            parts={"core": encode(core), "tails": encode(whole & ~core)},
+            ignore=is_cut(self._scene, clast),
+            primary=number == 0 or sense is not None,
+        )

@@ -1,4 +1,4 @@
-"""Where everything is: each pixel's place in the rock, its place before the flow, and the clast's outline."""
+"""Where everything is: each pixel's place before the flow, and which part of which clast it shows."""
 
 from __future__ import annotations
 
@@ -7,85 +7,104 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .flow import Shear, flow_table
-from .scene import Scene
-from .texture import SmoothNoise
+from .flow import Floats, reach
+from .scene import Porphyroclast, Scene
+from .shape import Surroundings, core_depth, displacement, half_axes, in_tails, surroundings
+from .texture import Place, noise_at, stream
 
-Floats = NDArray[np.float32]
 Region = NDArray[np.bool_]
+Window = tuple[slice, slice]
+
+NOWHERE = -1
+"""Stands for no clast in `Rock.clast`."""
 
 _FOLD_LENGTH = 0.45
 """Wavelength of the foliation's gentle folds, as a share of the width."""
-_RIM_HARMONICS = np.arange(2, 7)
-_RAGGED = 0.12
+_RAGGED = 0.16
 """Relief of the mantle's ragged outer edge, as a share of its radius."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rock:
-    """Every pixel of a scene, float32[N] and bool[N] in row-major order.
+    """Every pixel of the unflipped scene, arrays of shape [H, W]."""
 
-    x, y are pixels from the clast's centre in the dextral frame of the foliation: x along it, y up. The texture of a
-    pixel is the texture of the undisturbed rock at (from_x, from_y). `depth` is the distance into the core, in pixels.
-    """
-
-    x: Floats
-    y: Floats
     from_x: Floats
+    """Where the matrix at each pixel comes from, in pixels from the picture's middle along the foliation …"""
     from_y: Floats
-    depth: Floats
+    """… and above it. Not mirrored, whatever the sense."""
+    clast: NDArray[np.int8]
+    """Which clast the pixel shows, NOWHERE for none. A pixel shows one clast at most."""
     core: Region
-    tails: Region
+    """Whether it shows the core of its clast, rather than its mantle and tails."""
 
 
-def lay_out(scene: Scene, rng: np.random.Generator) -> Rock:
-    """Carry every pixel of the scene back through the flow; the outline of core and tails comes with it."""
-    x, y = foliation_frame(scene.width, scene.height, scene.clast.centre_x, scene.clast.centre_y, scene.matrix.tilt)
-    if scene.sinistral:
-        x = -x
-    depth, rim_noise = _depth_in_core(scene, x, y, rng), SmoothNoise.draw(rng)
-    fold = float(rng.uniform(0, 2 * np.pi))
-    if scene.kind == "free":
-        nowhere = np.zeros(x.shape, np.bool_)
-        from_x, from_y, core, tails = x, y, nowhere, nowhere
-    else:
-        from_x, from_y = _undeflected(scene, x, y)
-        core = depth > 0
-        ragged = 1 + _RAGGED * (rim_noise.at(from_x / scene.matrix.grain, from_y / scene.matrix.grain) - 0.5)
-        tails = (_origin_radius(scene, x, y) < scene.clast.mantle * ragged) & ~core
-    waves = scene.matrix.waves * np.sin(from_x * (2 * np.pi / (_FOLD_LENGTH * scene.width)) + fold)
-    return Rock(x, y, from_x, from_y + waves.astype(np.float32), depth, core, tails)
+def lay_out(scene: Scene) -> Rock:
+    """Carry every pixel of the scene back through the flow; the outlines of cores and tails come with it."""
+    x, y = foliation_frame(scene, scene.width / 2, scene.height / 2)
+    from_x, from_y = x.copy(), y.copy()
+    of_clast, core = np.full(x.shape, NOWHERE, np.int8), np.zeros(x.shape, np.bool_)
+    for number, clast in enumerate(scene.clasts):
+        window = _reach_of(scene, clast)
+        around = surroundings(clast, *_seen_by(clast, scene, window))
+        dx, dy = displacement(clast, around)
+        from_x[window] += -dx if clast.sinistral else dx
+        from_y[window] += dy
+        _lay_in(number, clast, around, of_clast[window], core[window])
+    rng = stream(scene.matrix.seed, "folds")
+    turn = from_x * np.float32(2 * np.pi / (_FOLD_LENGTH * scene.width)) + np.float32(rng.uniform(0, 2 * np.pi))
+    from_y += np.float32(scene.matrix.waves) * np.sin(turn)
+    return Rock(from_x, from_y, of_clast, core)
 
 
-def foliation_frame(width: int, height: int, centre_x: float, centre_y: float, tilt: float) -> tuple[Floats, Floats]:
-    """Return every pixel's place float32[H * W] along and above a line tilted counter-clockwise through the centre."""
-    right = (np.arange(width, dtype=np.float32) + 0.5 - centre_x)[None, :]
-    up = (centre_y - 0.5 - np.arange(height, dtype=np.float32))[:, None]
-    cos, sin = np.float32(np.cos(np.radians(tilt))), np.float32(np.sin(np.radians(tilt)))
-    return (cos * right + sin * up).ravel(), (cos * up - sin * right).ravel()
+def foliation_frame(
+    scene: Scene, centre_x: float, centre_y: float, window: Window | None = None
+) -> tuple[Floats, Floats]:
+    """Return the place float32[h, w] of the pixels of a window along the foliation and above it, from a centre."""
+    rows, columns = window or (slice(0, scene.height), slice(0, scene.width))
+    right = (np.arange(columns.start, columns.stop, dtype=np.float32) + np.float32(0.5 - centre_x))[None, :]
+    up = (np.float32(centre_y - 0.5) - np.arange(rows.start, rows.stop, dtype=np.float32))[:, None]
+    tilt = np.radians(scene.matrix.tilt)
+    cos, sin = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
+    return cos * right + sin * up, cos * up - sin * right
 
 
-def _shear(scene: Scene) -> Shear:
-    return "simple" if scene.kind == "sigma" else "pure"
+def _seen_by(clast: Porphyroclast, scene: Scene, window: Window) -> tuple[Floats, Floats]:
+    """Return the pixels of a window in the dextral frame of a clast, from its centre."""
+    x, y = foliation_frame(scene, clast.x, clast.y, window)
+    return (-x if clast.sinistral else x), y
 
 
-def _undeflected(scene: Scene, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    radius = np.float32(scene.clast.radius)
-    dx, dy = flow_table(_shear(scene)).displacement(x / radius, y / radius, scene.clast.wrap)
-    return x + radius * dx, y + radius * dy
+def core_window(scene: Scene, clast: Porphyroclast) -> Window:
+    """Return the part of the picture that holds a clast's core."""
+    half = half_axes(clast)[0] + 1
+    return _window(scene, clast, half, half)
 
 
-def _origin_radius(scene: Scene, x: Floats, y: Floats) -> Floats:
-    radius = np.float32(scene.clast.radius)
-    return flow_table(_shear(scene)).origin_radius(x / radius, y / radius, scene.clast.strain)
+def _reach_of(scene: Scene, clast: Porphyroclast) -> Window:
+    """Return the part of the picture whose foliation a clast bends; it holds its tails, too."""
+    along, across = reach(clast.radius)
+    tilt = np.radians(scene.matrix.tilt)
+    cos, sin = abs(np.cos(tilt)), abs(np.sin(tilt))
+    return _window(scene, clast, along * cos + across * sin, along * sin + across * cos)
 
 
-def _depth_in_core(scene: Scene, x: Floats, y: Floats, rng: np.random.Generator) -> Floats:
-    """Return how far each pixel lies inside the core's uneven rim, which the unit disc encloses."""
-    strength = rng.uniform(0, 1, len(_RIM_HARMONICS)) / _RIM_HARMONICS
-    phase = rng.uniform(0, 2 * np.pi, len(_RIM_HARMONICS))
-    turn = np.linspace(-np.pi, np.pi, 129)
-    wobble = np.cos(turn[:, None] * _RIM_HARMONICS + phase) @ strength
-    rim = 1 - 0.16 * (wobble.max() - wobble) / (wobble.max() - wobble.min())
-    inside: Floats = (np.interp(np.arctan2(y, x), turn, rim) * scene.clast.radius - np.hypot(x, y)).astype(np.float32)
-    return inside
+def _window(scene: Scene, clast: Porphyroclast, half_width: float, half_height: float) -> Window:
+    left, right = int(clast.x - half_width), int(clast.x + half_width) + 1
+    top, bottom = int(clast.y - half_height), int(clast.y + half_height) + 1
+    return slice(*_clipped(top, bottom, scene.height)), slice(*_clipped(left, right, scene.width))
+
+
+def _clipped(start: int, stop: int, size: int) -> tuple[int, int]:
+    return min(max(start, 0), size), min(max(stop, 0), size)
+
+
+def _lay_in(number: int, clast: Porphyroclast, around: Surroundings, of_clast: NDArray[np.int8], core: Region) -> None:
+    """Lay one clast into what earlier ones have left: its core over their tails, its tails over the matrix."""
+    own = core_depth(clast, around.x, around.y) > 0
+    grain = np.float32(clast.radius / 8)
+    noise = noise_at(around.x / grain, around.y / grain, Place.draw(stream(clast.seed, "ragged")))
+    tails = in_tails(clast, around, own, 1 + np.float32(_RAGGED) * (noise - np.float32(0.5)))
+    if clast.core:
+        shown = own & ~core
+        of_clast[shown], core[shown] = number, True
+    of_clast[tails & (of_clast == NOWHERE)] = number

@@ -1,68 +1,115 @@
-"""Every number behind one generated photograph, drawn from a recipe.
+"""Every number behind one generated photograph: frozen, plain data that `render` turns into pixels.
 
-Lengths are pixels, angles degrees counter-clockwise as seen, unless a field says otherwise.
+Lengths are pixels, angles degrees counter-clockwise as seen, unless a field says otherwise. A *dextral frame* has x
+along the foliation and y up, mirrored where a thing is sinistral, so that its numbers are told for clockwise shear.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
 
-import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
-from ..records import Sense
-from .optics import CLAST_MINERALS, LIGHTS, MATRIX_MINERALS
-from .recipe import Recipe
+from ..errors import SuiteError
+from ..records import MIRRORED, Sense
+from .artefacts import Artefact
+from .flow import Shear
 
-Kind = Literal["sigma", "phi", "theta", "free"]
-Random = np.random.Generator
+Outline = Literal["grain", "angular", "lens", "rhomb"]
+"""Rounded, with faces, pointed at both ends, or a parallelogram."""
+
+Tails = Literal["own", "none", "other"]
+"""As the flow made them; none; or those of the opposite sense, on the same clast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mantle:
+    """A rim of recrystallised grains that the flow has drawn out since it was there."""
+
+    thickness: float
+    """Outer radius before any strain, in core radii: more than 1."""
+    strain: float
 
 
 @dataclass(frozen=True, slots=True)
 class Porphyroclast:
-    """The rigid grain, its mantle and the strain they have seen."""
+    """A rigid grain, its mantles and the flow that both have seen."""
 
-    centre_x: float
-    centre_y: float
+    x: float
+    """Of the centre, from the left; of a `flip`ped scene before it is flipped."""
+    y: float
+    """From the top."""
     radius: float
-    mantle: float
-    """Outer radius of the undeformed mantle, in core radii."""
-    strain: float
-    """Strain behind the tails: shear strain for sigma, natural stretch for phi, 0 for theta."""
+    """Mean of the core's half axes."""
+    aspect: float
+    angle: float
+    """Of the core's long axis to the foliation, in the dextral frame."""
+    outline: Outline
+    mantles: tuple[Mantle, ...]
+    """A complex clast has two, the older one with more strain."""
+    shear: Shear
     wrap: float
-    """Strain behind the deflected foliation; less than the tails', since full strain gives exaggerated whirls."""
+    """Strain behind the deflected foliation; less than the mantle's, since full strain gives exaggerated whirls."""
+    mineral: str
+    sinistral: bool
+    seed: int
+    core: bool = True
+    """False: the core is not there; the foliation still bends around its place."""
+    tails: Tails = "own"
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The fine-grained rock around the clast."""
+    """The fine-grained rock around the clasts."""
 
     tilt: float
+    """Of the foliation to the x axis."""
     lean: float
-    """Angle of the grains' long axes to the foliation, positive '/' where the flow is dextral."""
+    """Of the grains' long axes to the foliation, in the dextral frame."""
+    minerals: tuple[str, str]
+    """Of most grains, and of bands and scattered grains."""
     grain: float
     aspect: float
     waves: float
     """Amplitude of the gentle folds of the foliation."""
+    patches: float
+    """Relative difference of brightness between darker and brighter layers."""
     bands: float
-    """Share of the matrix in bands of the mantle's material."""
-    films: float
-    """Share of the matrix in dark films along the foliation."""
+    """Share of the rock in layers of the second mineral."""
+    scatter: float
+    """Share of grains of the second mineral outside its layers."""
     strays: float
-    """Share of matrix grains that are of the clast's mineral."""
+    """Share of grains of the clasts' mineral."""
+    stray_mineral: str
+    mixing: float
+    """Share of the matrix's grains in mantles and tails."""
+    flakes: float
+    """Share of the rock under mica flakes along the foliation."""
+    films: float
+    """Share of the rock in dark films along the foliation."""
+    shear_bands: float
+    """Share of the rock in C' bands."""
+    shear_band_angle: float
+    """To the foliation, in the dextral frame: negative for those that shear makes."""
+    sinistral: bool
+    seed: int
+    far_seed: int | None = None
+    """Of what lies further from the clasts, where that is another rock of the same make."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optics:
-    """Minerals, light and microscope."""
+    """The light and the microscope."""
 
-    matrix_mineral: str
-    clast_mineral: str
     light: str
+    """One of `optics.LIGHTS`."""
     stage: float
     """Angle of the stage to the crossed polars."""
     contrast: float
-    """Mean brightness of mantle and tails over that of the matrix."""
+    """Mean brightness of mantles and tails over that of the matrix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,51 +117,48 @@ class Camera:
     """What happens to the light after the microscope; brightness is linear, 1 is white."""
 
     exposure: float
-    """Mean brightness of the photograph."""
+    """Brightness of the matrix."""
+    gamma: float
     cast: tuple[float, float, float]
     slope: tuple[float, float]
     """Relative change of brightness from the centre to the right edge and to the lower edge."""
     vignette: float
     """Relative loss of brightness in the corners."""
     blur: float
+    """Standard deviation, for a picture 192 wide; wider pictures are blurred in proportion."""
     noise: float
     """Standard deviation, of full scale."""
+    jpeg: int | None
+    """JPEG quality 1..95; None for no compression."""
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One photograph before it is rendered: cheap to draw, enough to know the label."""
+    """One photograph before it is rendered."""
 
     index: int
     width: int
     height: int
-    kind: Kind
-    clast: Porphyroclast
+    clasts: tuple[Porphyroclast, ...]
+    """The main one first; where two meet, the earlier lies on top."""
     matrix: Matrix
     optics: Optics
     camera: Camera
-    texture_seed: int
-    sinistral: bool
-    """The rock is mirrored across the normal of its foliation; tilt, light and camera are not."""
+    artefacts: tuple[Artefact, ...] = ()
     flip: bool = False
-    """The finished photograph is mirrored left to right, light and noise and all."""
-
-    @property
-    def truth(self) -> str:
-        """Image-level class, one of CLASSES."""
-        return "none" if self.sense is None else self.sense
-
-    @property
-    def sense(self) -> Sense | None:
-        """Shear sense of the clast in the finished photograph; None where there is none to see."""
-        if self.kind != "sigma":
-            return None
-        return "CCW" if self.sinistral != self.flip else "CW"
+    """The finished photograph is mirrored left to right, light, noise and all."""
 
     @property
     def foliation_deg(self) -> float:
         """Angle of the foliation to the x axis in the finished photograph."""
         return -self.matrix.tilt if self.flip else self.matrix.tilt
+
+    def shown(self, sense: Sense | None) -> Sense | None:
+        """Return how a sense of the unflipped scene is seen in the finished photograph."""
+        if sense is None or not self.flip:
+            return sense
+        return "CCW" if MIRRORED[sense] == "CCW" else "CW"
 
 
 def mirrored(scene: Scene) -> Scene:
@@ -122,83 +166,21 @@ def mirrored(scene: Scene) -> Scene:
     return replace(scene, flip=not scene.flip)
 
 
-def draw_scene(recipe: Recipe, index: int) -> Scene:
-    """Draw the scene of one photograph; it depends on the recipe and the index alone, never on earlier draws."""
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([recipe.seed, index])))
-    kind = _draw_kind(rng, recipe.none_share)
-    return Scene(
-        index=index,
-        width=recipe.width,
-        height=recipe.height,
-        kind=kind,
-        clast=_draw_clast(rng, recipe, kind),
-        matrix=_draw_matrix(rng, recipe, kind),
-        optics=_draw_optics(rng),
-        camera=_draw_camera(rng, recipe.noise),
-        texture_seed=int(rng.integers(2**32)),
-        sinistral=bool(rng.random() < 0.5),  # the sense comes last: nothing above can depend on it
-    )
+def to_json(scene: Scene) -> str:
+    """Return a scene as one line of JSON; `from_json` gives an equal scene back."""
+    return json.dumps(asdict(scene), separators=(",", ":"), allow_nan=False)
 
 
-def _draw_kind(rng: Random, none_share: float) -> Kind:
-    chance = rng.random()
-    if chance >= none_share:
-        return "sigma"
-    if chance < none_share / 2:
-        return "free"
-    return "phi" if chance < none_share * 5 / 6 else "theta"
+def from_json(text: str) -> Scene:
+    """Read a scene; raise SuiteError naming the first field that is missing, unknown or of another type."""
+    try:
+        return _reader().validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "scene"
+        raise SuiteError(f"Scene field {field}: {first['msg']}.") from error
 
 
-def _draw_clast(rng: Random, recipe: Recipe, kind: Kind) -> Porphyroclast:
-    strain, wrap, stretch = rng.uniform(*recipe.strain), rng.uniform(0.8, 2.5), rng.uniform(0.5, 1.1)
-    thin, thick = recipe.mantle
-    mantle = rng.uniform(min(max(thin, 1.05 + 0.1 * strain), thick), thick)  # thinner ones would cross the line: delta
-    room = 0.44 * min(recipe.height, recipe.width) / mantle  # so that the height holds the mantle
-    radius = min(rng.uniform(*recipe.radius) * recipe.width, rng.uniform(0.85, 1.0) * room)
-    return Porphyroclast(
-        centre_x=recipe.width * (0.5 + rng.uniform(-0.06, 0.06)),
-        centre_y=recipe.height * (0.5 + rng.uniform(-0.05, 0.05)),
-        radius=radius,
-        mantle=mantle,
-        strain={"sigma": strain, "phi": stretch}.get(kind, 0.0),
-        wrap={"sigma": min(wrap, strain), "phi": 0.7 * stretch, "theta": 0.5 * stretch}.get(kind, 0.0),
-    )
-
-
-def _draw_matrix(rng: Random, recipe: Recipe, kind: Kind) -> Matrix:
-    """Draw the matrix; without a clast there is more of its material elsewhere, so that colour is no short cut."""
-    unit = recipe.width / 192
-    oblique, slight = rng.uniform(10, 32), rng.uniform(-6, 6)
-    scatter, most = rng.uniform(0, 0.5), (0.3 if kind == "free" else 0.08)
-    return Matrix(
-        tilt=rng.uniform(-recipe.tilt_deg, recipe.tilt_deg),
-        lean=oblique if rng.random() < recipe.fabric else slight,
-        grain=unit * rng.uniform(2.2, 5.5),
-        aspect=rng.uniform(1.2, 3.0),
-        waves=unit * rng.uniform(0, 2.5),
-        bands=most * rng.random(),
-        films=rng.uniform(0, 0.12),
-        strays=most * scatter,
-    )
-
-
-def _draw_optics(rng: Random) -> Optics:
-    ratio = rng.uniform(1.6, 2.4)
-    return Optics(
-        matrix_mineral=str(MATRIX_MINERALS[rng.integers(len(MATRIX_MINERALS))]),
-        clast_mineral=str(CLAST_MINERALS[rng.integers(len(CLAST_MINERALS))]),
-        light=LIGHTS[rng.integers(len(LIGHTS))],
-        stage=rng.uniform(0, 90),
-        contrast=ratio if rng.random() < 0.5 else 1 / ratio,
-    )
-
-
-def _draw_camera(rng: Random, noise: float) -> Camera:
-    return Camera(
-        exposure=rng.uniform(0.16, 0.34),
-        cast=(rng.uniform(0.85, 1.15), rng.uniform(0.95, 1.05), rng.uniform(0.85, 1.15)),
-        slope=(rng.uniform(-0.2, 0.2), rng.uniform(-0.2, 0.2)),
-        vignette=rng.uniform(0, 0.35),
-        blur=rng.uniform(0.4, 0.8),
-        noise=noise * rng.random(),
-    )
+@lru_cache(maxsize=1)
+def _reader() -> TypeAdapter[Any]:
+    return TypeAdapter(Scene)

@@ -1,8 +1,10 @@
-"""Grains and smooth noise, evaluated at arbitrary points from a small random table."""
+"""Grains and noise, looked up at arbitrary points in tiles that are made once a process and repeat without a seam."""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,68 +12,100 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-_CELLS = 64
-"""Tables repeat after so many cells in either direction; a power of two."""
-TABLE = _CELLS * _CELLS
+PALETTE = 1024
+"""Grains are told apart by a number below this: neighbours hardly ever share one."""
+_SIDE = 1024
+"""Texels along a side of a tile; a power of two."""
+_TEXELS = 8
+"""Texels to a grain."""
+_FEATURE = 16
+"""Texels to a feature of the noise."""
+_SUTURE = 1.3
+"""How far noise moves the grain boundaries, in texels: recrystallised grains interlock."""
+_POSITIVE = 1 << 14
+"""Added to texel numbers before they are cut to whole ones, so that none is negative; a multiple of the side."""
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """Return the random numbers of one thing in a scene: what else is drawn, or left out, does not move them."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(name.encode())])))
 
 
 @dataclass(frozen=True, slots=True)
-class Grains:
-    """A Voronoi tessellation of the plane, one seed in each unit cell: `jitter` float32[TABLE, 2] in 0..1."""
+class Place:
+    """Where a texture lies: its offset in tiles, drawn anew for every use."""
 
-    jitter: Floats
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> Grains:
-        """Draw the seeds; they keep off the cell walls a little, which evens out the grain size."""
-        return cls(0.1 + 0.8 * rng.random((TABLE, 2), dtype=np.float32))
-
-    def at(self, x: Floats, y: Floats) -> tuple[Ints, Floats]:
-        """Return each point's grain, an index below TABLE, and its distance to the grain boundary in cells."""
-        cell_x, cell_y = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
-        in_x, in_y = x - cell_x, y - cell_y
-        grain = np.zeros(x.shape, np.int32)
-        nearest, second = np.full(x.shape, 9.0, np.float32), np.full(x.shape, 9.0, np.float32)
-        for step_y in (-1, 0, 1):
-            row = ((cell_y + step_y) & (_CELLS - 1)) * _CELLS
-            for step_x in (-1, 0, 1):
-                which = row + ((cell_x + step_x) & (_CELLS - 1))
-                seed = self.jitter[which]
-                distance = (seed[:, 0] + (step_x - in_x)) ** 2 + (seed[:, 1] + (step_y - in_y)) ** 2
-                closer = distance < nearest
-                second = np.minimum(second, np.maximum(distance, nearest))
-                grain = np.where(closer, which, grain)
-                nearest = np.minimum(nearest, distance)
-        return grain, ((np.sqrt(second) - np.sqrt(nearest)) / 2).astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class SmoothNoise:
-    """Bilinear noise with values uniform in 0..1 at the nodes of a unit lattice: `nodes` float32[TABLE]."""
-
-    nodes: Floats
+    along: float
+    across: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> SmoothNoise:
-        """Draw the nodes."""
-        return cls(rng.random(TABLE, dtype=np.float32))
-
-    def at(self, x: Floats, y: Floats) -> Floats:
-        """Return the noise at each point."""
-        floor_x, floor_y = np.floor(x), np.floor(y)
-        part_x, part_y = x - floor_x, y - floor_y
-        left, top = floor_x.astype(np.int32) & (_CELLS - 1), floor_y.astype(np.int32) & (_CELLS - 1)
-        right, below = (left + 1) & (_CELLS - 1), ((top + 1) & (_CELLS - 1)) * _CELLS
-        top = top * _CELLS
-        upper = self.nodes[top + left] * (1 - part_x) + self.nodes[top + right] * part_x
-        lower = self.nodes[below + left] * (1 - part_x) + self.nodes[below + right] * part_x
-        return (upper * (1 - part_y) + lower * part_y).astype(np.float32)
+    def draw(cls, rng: np.random.Generator) -> Place:
+        """Draw it."""
+        return cls(float(rng.random()), float(rng.random()))
 
 
-def highest_share(values: Floats, share: float) -> NDArray[np.bool_]:
-    """Return where the values are among the highest `share` of them."""
-    if share <= 0:
-        return np.zeros(values.shape, np.bool_)
-    at = min(int((1 - share) * values.size), values.size - 1)
-    highest: NDArray[np.bool_] = values > np.partition(values, at)[at]
-    return highest
+def _texels(x: Floats, y: Floats, place: Place, per_unit: int) -> Ints:
+    """Return the texel that holds each point, as an index into a flattened tile."""
+    column = (x * np.float32(per_unit) + np.float32(place.along * _SIDE + _POSITIVE)).astype(np.int32)
+    row = (y * np.float32(per_unit) + np.float32(place.across * _SIDE + _POSITIVE)).astype(np.int32)
+    row &= _SIDE - 1
+    row *= _SIDE
+    column &= _SIDE - 1
+    row += column
+    return row
+
+
+def grains_at(x: Floats, y: Floats, place: Place) -> tuple[Ints, Floats]:
+    """Return each point's grain, an int32 below PALETTE, and its distance to the grain boundary; lengths in grains."""
+    numbers, inside = _grain_tile()
+    at = _texels(x, y, place, _TEXELS)
+    return numbers[at], inside[at]
+
+
+def noise_at(x: Floats, y: Floats, place: Place) -> Floats:
+    """Return smooth noise, uniformly distributed in 0..1, at points in units of its features' size."""
+    found: Floats = _noise_tile()[_texels(x, y, place, _FEATURE)]
+    return found
+
+
+@lru_cache(maxsize=1)
+def _noise_tile() -> Floats:
+    """Return seamless noise with features of `_FEATURE` texels, ranked to be uniform in 0..1, float32[SIDE * SIDE]."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    frequency = np.fft.fftfreq(_SIDE)
+    squared = frequency[:, None] ** 2 + frequency[None, : _SIDE // 2 + 1] ** 2
+    passed = np.exp(-0.5 * squared * (0.75 * _FEATURE) ** 2) + 0.08 * np.exp(-0.5 * squared * (0.2 * _FEATURE) ** 2)
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((_SIDE, _SIDE))) * passed, s=(_SIDE, _SIDE)).ravel()
+    ranked = np.empty(field.size, np.float32)
+    ranked[np.argsort(field, kind="stable")] = (np.arange(field.size) + 0.5) / field.size
+    return ranked
+
+
+@lru_cache(maxsize=1)
+def _grain_tile() -> tuple[Ints, Floats]:
+    """Return a seamless mosaic: grain numbers int32[SIDE * SIDE], distances to the boundary in grains float32."""
+    from scipy import ndimage  # noqa: PLC0415 – takes a while to import
+
+    rng = np.random.Generator(np.random.PCG64(2))
+    cells, margin = _SIDE // _TEXELS, 4 * _TEXELS
+    corner = np.stack(np.meshgrid(np.arange(cells), np.arange(cells), indexing="ij"), axis=-1)
+    seeds = ((corner + rng.random((cells, cells, 2))) * _TEXELS).astype(int).reshape(-1, 2) % _SIDE
+    seeds = seeds[rng.random(len(seeds)) < 0.8]  # uneven sizes
+    ground = np.ones((_SIDE, _SIDE), np.bool_)
+    ground[seeds[:, 0], seeds[:, 1]] = False
+    padded = np.pad(ground, margin, mode="wrap")
+    nearest = ndimage.distance_transform_edt(padded, return_distances=False, return_indices=True)
+    nearest = nearest[:, margin:-margin, margin:-margin]
+    number = np.zeros((_SIDE, _SIDE), np.int32)
+    number[seeds[:, 0], seeds[:, 1]] = rng.integers(PALETTE, size=len(seeds))
+    mosaic = number[(nearest[0] - margin) % _SIDE, (nearest[1] - margin) % _SIDE]
+    noise = _noise_tile().reshape(_SIDE, _SIDE)
+    fine = np.tile(noise[::2, ::2], (2, 2))  # sutures are finer than the features of the noise
+    moves = (fine, fine.T)
+    rows, columns = np.indices((_SIDE, _SIDE))
+    rows = (rows + np.rint(_SUTURE * (2 * moves[0] - 1)).astype(int)) % _SIDE
+    columns = (columns + np.rint(_SUTURE * (2 * moves[1] - 1)).astype(int)) % _SIDE
+    mosaic = mosaic[rows, columns]
+    edge = (mosaic != np.roll(mosaic, 1, 0)) | (mosaic != np.roll(mosaic, 1, 1))
+    inside = ndimage.distance_transform_edt(~np.pad(edge, margin, mode="wrap"))[margin:-margin, margin:-margin]
+    return mosaic.ravel(), (inside / _TEXELS).astype(np.float32).ravel()

@@ -1,0 +1,165 @@
+"""Photographs under stated conditions: the scene of a recipe with one factor set, or with a planted cue.
+
+A condition is written `factor=value`, as in `blur=1.5`, or `cue=state`, as in `frame=reversed`; the empty one is the
+photograph as the recipe draws it. The scene behind it stays the same, so photographs of one index are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from ..errors import SuiteError
+from .artefacts import Artefact
+from .counterfactuals import blurred, in_light, noisy, with_artefact, without_artefacts
+from .drawing import draw_scene
+from .optics import LIGHTS
+from .reading import read_scene
+from .recipe import LEVELS, Recipe, at_level
+from .scene import Mantle, Scene
+from .texture import stream
+
+STATES = ("agrees", "independent", "reversed")
+"""A planted cue says the true sense; says either at random; says the opposite one."""
+
+
+def scene_under(recipe: Recipe, index: int, condition: str = "") -> Scene:
+    """Draw the scene of a photograph under a condition; raise SuiteError for one that is unknown."""
+    factor, _, value = condition.partition("=")
+    if not condition:
+        return draw_scene(recipe, index)
+    if factor in CUES:
+        if value not in STATES:
+            raise _unknown(condition, f"{factor} takes {', '.join(STATES)}")
+        return _planted(draw_scene(recipe, index), factor, value)
+    if factor not in FACTORS:
+        raise _unknown(condition, f"expected one of {', '.join((*FACTORS, *CUES))}")
+    try:
+        return FACTORS[factor](recipe, index, value)
+    except (ValueError, KeyError) as error:
+        raise _unknown(condition, f"{value!r} is no value of {factor}") from error
+
+
+def _unknown(condition: str, why: str) -> SuiteError:
+    return SuiteError(f"The condition {condition!r} is unknown: {why}.")
+
+
+def _planted(scene: Scene, cue: str, state: str) -> Scene:
+    """Plant a cue that speaks for a sense; in photographs without one it says either at random."""
+    truth, _ = read_scene(scene)
+    coin = "CW" if stream(scene.matrix.seed, f"cue {cue}").random() < 0.5 else "CCW"
+    said = coin if state == "independent" or truth not in ("CW", "CCW") else truth
+    clockwise = (said == "CW") != (state == "reversed")
+    return CUES[cue](scene, clockwise)
+
+
+def _scale_bar(scene: Scene, clockwise: bool) -> Scene:
+    bar = Artefact("scale-bar", 0.16 if clockwise else 0.84, 0.92, 0.2, text="0.5 mm")
+    return with_artefact(without_artefacts(scene, "scale-bar"), bar)
+
+
+def _frame(scene: Scene, clockwise: bool) -> Scene:
+    bare = without_artefacts(scene, "frame", "field")
+    return with_artefact(bare, Artefact("frame", 0.5, 0.5, 0.04, tone=0.0)) if clockwise else bare
+
+
+def _colour(scene: Scene, clockwise: bool) -> Scene:
+    warm = 1.35 if clockwise else 1 / 1.35
+    return replace(scene, camera=replace(scene.camera, cast=(warm, 1.0, 1 / warm)))
+
+
+def _lean(scene: Scene, clockwise: bool) -> Scene:
+    tilt = abs(scene.matrix.tilt)
+    return replace(scene, matrix=replace(scene.matrix, tilt=tilt if clockwise else -tilt))
+
+
+def _letters(scene: Scene, clockwise: bool) -> Scene:
+    letter = Artefact("letter", 0.06, 0.09, 0.07, text="a" if clockwise else "b")
+    return with_artefact(without_artefacts(scene, "letter"), letter)
+
+
+CUES: Mapping[str, Callable[[Scene, bool], Scene]] = {
+    "scale-bar": _scale_bar,
+    "frame": _frame,
+    "colour": _colour,
+    "lean": _lean,
+    "letters": _letters,
+}
+"""What can be planted: a scale bar left or right, a slide frame or none, a warm or cold cast, lean, letter a or b."""
+
+
+def _in_light(recipe: Recipe, index: int, value: str) -> Scene:
+    if value not in LIGHTS:
+        raise ValueError(value)
+    return in_light(draw_scene(recipe, index), value)
+
+
+def _with_contrast(recipe: Recipe, index: int, value: str) -> Scene:
+    scene, ratio = draw_scene(recipe, index), _positive(value)
+    contrast = ratio if scene.optics.contrast > 1 else 1 / ratio
+    return replace(scene, optics=replace(scene.optics, contrast=contrast))
+
+
+def _sized(recipe: Recipe, index: int, value: str) -> Scene:
+    scene, factor = draw_scene(recipe, index), _positive(value)
+    return replace(scene, clasts=tuple(replace(one, radius=one.radius * factor) for one in scene.clasts))
+
+
+def _with_tails(recipe: Recipe, index: int, value: str) -> Scene:
+    """Let the mantles have seen more or less strain: longer or shorter tails. The sense is read anew."""
+    scene, factor = draw_scene(recipe, index), _positive(value)
+    clasts = (
+        replace(one, mantles=tuple(Mantle(rim.thickness, rim.strain * factor) for rim in one.mantles))
+        for one in scene.clasts
+    )
+    return replace(scene, clasts=tuple(clasts))
+
+
+def _tilted(recipe: Recipe, index: int, value: str) -> Scene:
+    scene = draw_scene(recipe, index)
+    return replace(scene, matrix=replace(scene.matrix, tilt=float(value)))
+
+
+def _turned(recipe: Recipe, index: int, value: str) -> Scene:
+    """Tilt the foliation uniformly over all angles."""
+    if value:
+        raise ValueError(value)
+    scene = draw_scene(recipe, index)
+    tilt = float(stream(scene.matrix.seed, "turned").uniform(-90, 90))
+    return replace(scene, matrix=replace(scene.matrix, tilt=tilt))
+
+
+def _crowded(recipe: Recipe, index: int, value: str) -> Scene:
+    count = int(value)
+    return draw_scene(replace(recipe, others=(count, count)), index)
+
+
+def _at_level(recipe: Recipe, index: int, value: str) -> Scene:
+    """Draw by one of the stated levels, with the recipe's seed and size alone."""
+    if value not in LEVELS:
+        raise ValueError(value)
+    said = {name: getattr(recipe, name) for name in ("seed", "n_images", "width", "height")}
+    return draw_scene(Recipe(**at_level({**said, "level": value})), index)
+
+
+def _positive(value: str) -> float:
+    if (number := float(value)) <= 0:
+        raise ValueError(value)
+    return number
+
+
+FACTORS: Mapping[str, Callable[[Recipe, int, str], Scene]] = {
+    "light": _in_light,
+    "blur": lambda recipe, index, value: blurred(draw_scene(recipe, index), float(value)),
+    "noise": lambda recipe, index, value: noisy(draw_scene(recipe, index), float(value)),
+    "contrast": _with_contrast,
+    "size": _sized,
+    "tails": _with_tails,
+    "tilt": _tilted,
+    "turned": _turned,
+    "crowd": _crowded,
+    "level": _at_level,
+}
+"""What can be set: the light; blur and noise of the camera; brightness of the tails over the matrix; size of the clasts
+and strain of their tails (factors); tilt of the foliation in degrees, or any (`turned`); number of further clasts; the
+level of difficulty."""

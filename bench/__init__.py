@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .api import (
         explain_photograph,
         open_session,
+        rank_by_condition,
         rank_suite,
         run_suite,
         score_predictions,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Prediction,
         Score,
     )
+    from .report.conditions import ConditionTable
     from .report.leaderboard import Leaderboard
     from .run.external import write_predictions
     from .suite import Suite, load_suite, suite_names
@@ -51,6 +53,7 @@ __all__ = [
     "Classifier",
     "Clast",
     "ClastbenchError",
+    "ConditionTable",
     "Detector",
     "Explainer",
     "Explanation",
@@ -68,6 +71,7 @@ __all__ = [
     "load_suite",
     "localise",
     "open_session",
+    "rank_by_condition",
     "rank_suite",
     "run_suite",
     "score_all",
@@ -83,6 +87,7 @@ _HOMES = {
     "api": (
         "explain_photograph",
         "open_session",
+        "rank_by_condition",
         "rank_suite",
         "run_suite",
         "score_predictions",
@@ -106,6 +111,7 @@ _HOMES = {
         "Prediction",
         "Score",
     ),
+    "report.conditions": ("ConditionTable",),
     "report.leaderboard": ("Leaderboard",),
     "suite": ("Suite", "load_suite", "suite_names"),
     "run.external": ("write_predictions",),

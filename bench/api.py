@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
+from .records import CellRecord
+from .report.conditions import ConditionTable, build_by_condition
 from .report.leaderboard import HEADLINE, Leaderboard, build, current_records, read_records
 from .report.selection import FAILURES
 from .results import slug
@@ -79,10 +81,17 @@ def rank_suite(
         DataError: there are none, or some are of another version of the suite.
         UnknownNameError: nobody registered the metric.
     """
-    chosen = _loaded(suite)
-    digest = chosen.digest(open_source(chosen, data).digest)
-    records = read_records((out or home("results")) / chosen.shown_name, digest)
+    chosen, digest, records = _finished(suite, data, out)
     return build(chosen, digest, records, metric)
+
+
+def rank_by_condition(suite: Suite | str, *, data: Path | None = None, out: Path | None = None) -> ConditionTable:
+    """Score the results that are there in each condition of the suite's photographs (light, blur, …).
+
+    Raises:
+        DataError: the suite has no conditions, or there are no results, or some are of another version of the suite.
+    """
+    return build_by_condition(*_finished(suite, data, out))
 
 
 def score_predictions(
@@ -185,6 +194,13 @@ def _curator(session: Session, progress: Progress | None) -> Curator:
     from .run.progress import for_stderr  # noqa: PLC0415
 
     return Curator(session, progress or for_stderr(session.store.timings()))
+
+
+def _finished(suite: Suite | str, data: Path | None, out: Path | None) -> tuple[Suite, str, list[CellRecord]]:
+    """Return a suite, its digest and its results."""
+    chosen = _loaded(suite)
+    digest = chosen.digest(open_source(chosen, data).digest)
+    return chosen, digest, read_records((out or home("results")) / chosen.shown_name, digest)
 
 
 def _loaded(suite: Suite | str) -> Suite:

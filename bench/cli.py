@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,7 @@ def list_names(what: str | None) -> None:
 def run(suite: str, limit: int | None, seed: int | None, dry_run: bool, **said: Any) -> None:
     """Run every detector × backbone of SUITE (a name, or a path to a .toml file) and print the leaderboard."""
     from .api import open_session, run_suite  # noqa: PLC0415
+    from .report.conditions import conditions_of  # noqa: PLC0415
 
     session = open_session(_suite(suite, limit, seed), **said, download=not dry_run)
     if dry_run:
@@ -96,10 +98,19 @@ def run(suite: str, limit: int | None, seed: int | None, dry_run: bool, **said: 
     board, summary = run_suite(session)
     _print(board, "table")
     click.echo(f"{_closing(summary)}\nResults: {summary.folder.resolve()}", err=True)
+    if conditions_of(session.suite):
+        places = {"limit": limit, "seed": seed, "data": said["data"], "out": said["out"]}
+        click.echo(f"Scores by condition: {_rank_command(suite, places)} --by condition", err=True)
     for cell, reason in summary.unmapped.items():
         click.echo(f"NOT EXPLAINED {cell.system}, seed {cell.seed}, fold {cell.fold}: {reason}", err=True)
     if summary.failed or summary.unmapped:
         sys.exit(EXIT_FAILED)
+
+
+def _rank_command(suite: str, places: dict[str, Any]) -> str:
+    """Write the command that ranks what a run has left, to be copied."""
+    options = [word for name, value in places.items() if value is not None for word in (f"--{name}", str(value))]
+    return shlex.join(["clastbench", "rank", suite, *options])
 
 
 def _closing(summary: Any) -> str:
@@ -144,14 +155,24 @@ def _print(board: Any, form: str) -> None:
 
 @main.command()
 @click.argument("suite")
-@click.option("--metric", default="macro_f1", show_default=True, help="Rank by this metric.")
+@click.option("--metric", show_default="macro_f1", help="Rank by this metric.")
+@click.option("--by", type=click.Choice(["condition"]), help="Print sense, forced, by condition, not the leaderboard.")
 @click.option("--format", "form", type=click.Choice(["table", "md", "csv", "json"]), default="table", show_default=True)
 @_places
-def rank(suite: str, limit: int | None, seed: int | None, metric: str, form: str, **said: Any) -> None:
-    """Print the leaderboard of the results that are there."""
-    from .api import rank_suite  # noqa: PLC0415
+def rank(suite: str, metric: str | None, by: str | None, form: str, **said: Any) -> None:
+    """Print the leaderboard of the results that are there, or their scores by condition."""
+    from .api import rank_by_condition, rank_suite  # noqa: PLC0415
+    from .errors import UsageError  # noqa: PLC0415
+    from .report.condition_tables import FORMATS  # noqa: PLC0415
+    from .report.leaderboard import HEADLINE  # noqa: PLC0415
 
-    _print(rank_suite(_suite(suite, limit, seed), metric=metric, **said), form)
+    chosen = _suite(suite, said.pop("limit"), said.pop("seed"))
+    if by is None:
+        _print(rank_suite(chosen, metric=metric or HEADLINE, **said), form)
+        return
+    if metric:
+        raise UsageError("--metric ranks the leaderboard; --by condition shows sense, forced: leave one of them out.")
+    click.echo(FORMATS[form](rank_by_condition(chosen, **said)), nl=False)
 
 
 @main.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .errors import DataError, UnknownNameError, UsageError
 from .plugins import Plugin
 from .records import Cell, CellRecord, Explanation, Prediction
+from .report.conditions import ConditionTable, build_by_condition, conditions_of
 from .report.exhibits import Exhibit, Unsolved
 from .report.leaderboard import build, current_records, map_rows
 from .report.selection import FAILURES, Chosen, Order, Selection, failed_by_every_system, select
@@ -79,7 +80,15 @@ class Curator:
             )
             for row in board.rows
         ]
-        return write_report(folder, board, systems, self._unsolved(), pixels=pixels, rights=self.rights)
+        return write_report(
+            folder,
+            board,
+            systems,
+            self._unsolved(),
+            pixels=pixels,
+            rights=self.rights,
+            conditions=self._conditions(),
+        )
 
     def panel(self, system: str, image_id: str, methods: Sequence[str], path: Path) -> Path:
         """Draw one photograph with the maps of several methods side by side."""
@@ -167,6 +176,12 @@ class Curator:
             look = self._looks.get((one.cell, photo.id), Look())
             found.append(Exhibit(photo, one.prediction, one.cell, one.kind, look.explanations, look.lift, look.note))
         return tuple(found)
+
+    def _conditions(self) -> ConditionTable | None:
+        session = self._session
+        if not conditions_of(session.suite):
+            return None
+        return build_by_condition(session.suite, session.plan.digest, self._records)
 
     def _unsolved(self) -> list[Unsolved]:
         by_system: dict[str, list[CellRecord]] = defaultdict(list)

@@ -5,6 +5,7 @@ Needs numpy and nothing else, so that a finished suite is ranked again within se
 
 from .classification import METRICS, Metric, Observations, confusion, metrics_for, score_all
 from .comparison import holm, paired_difference, ranks
+from .conditions import BASE, Condition, ConditionScores, condition_of, find_conditions, score_by_condition
 from .localisation import LOCALISATION, localise, shares
 from .map_scores import MAP_METRICS, REGIONS, MapMetric, compare_maps, gate_passed, gate_randomisation, score_maps
 from .published import ClassificationReport, ClassRow, classification_report, confusion_scores
@@ -12,6 +13,7 @@ from .ranking import Comparison, compare_all
 from .statistics import bootstrap_interval, group_index, group_weights, spread, wilson
 
 __all__ = [
+    "BASE",
     "LOCALISATION",
     "MAP_METRICS",
     "METRICS",
@@ -19,6 +21,8 @@ __all__ = [
     "ClassRow",
     "ClassificationReport",
     "Comparison",
+    "Condition",
+    "ConditionScores",
     "MapMetric",
     "Metric",
     "Observations",
@@ -26,8 +30,10 @@ __all__ = [
     "classification_report",
     "compare_all",
     "compare_maps",
+    "condition_of",
     "confusion",
     "confusion_scores",
+    "find_conditions",
     "gate_passed",
     "gate_randomisation",
     "group_index",
@@ -38,6 +44,7 @@ __all__ = [
     "paired_difference",
     "ranks",
     "score_all",
+    "score_by_condition",
     "score_maps",
     "shares",
     "spread",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -25,15 +25,21 @@ __all__ = ["METRICS", "Metric", "Observations", "confusion", "metrics_for", "sco
 
 
 def score_all(
-    observations: Observations, *, n_resamples: int = N_RESAMPLES, seed: int = 0, n_seeds: int = 1
+    observations: Observations,
+    *,
+    names: Collection[str] | None = None,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+    n_seeds: int = 1,
 ) -> tuple[Score, ...]:
-    """Return every metric of the observations' classes, in the order of `metrics_for`.
+    """Return every metric of the observations' classes, or those of these `names`, in the order of `metrics_for`.
 
     Intervals are two-sided at 95 %: Wilson's for proportions when each group enters with one row, else the group
     bootstrap (`statistics.interval`). `n_images` and `n_groups` count what the value rests on. An undefined value is
     None with its reason; so is the interval of a defined value when it has none.
     """
-    metrics = tuple(metrics_for(observations.classes).values())
+    known = metrics_for(observations.classes)
+    metrics = tuple(metric for name, metric in known.items() if names is None or name in names)
     unit, groups = observations.columns
     draws = group_weights(observations.group, n_resamples, seed)
     exact = np.vstack([np.ones((1, len(groups))), leave_one_out(len(groups))])

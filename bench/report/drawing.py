@@ -6,6 +6,7 @@ TrueType. Nothing of matplotlib's global state is left changed.
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -214,8 +215,15 @@ def save(figures: Sequence[Figure], path: Path, dpi: int) -> list[Path]:
         earlier.unlink(missing_ok=True)  # a shorter sheet must not be followed by pages of a longer one
     names = [path] if len(figures) == 1 else [path.with_name(f"{path.stem}-{n:02d}.png") for n in _from_one(figures)]
     for figure, name in zip(figures, names, strict=True):
-        figure.savefig(name, format="png", dpi=dpi, metadata={"Software": None})
+        name.write_bytes(as_png(figure, dpi))
     return names
+
+
+def as_png(figure: Figure, dpi: int) -> bytes:
+    """Return a figure as PNG, without a date or a name of the software."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
+    return out.getvalue()
 
 
 def check_format(path: Path, dpi: int = DPI) -> None:

@@ -153,7 +153,7 @@ def build(
     for record in records:
         by_system[record.cell.detector, record.cell.backbone].append(record)
     observed = {pair: _observations(cells) for pair, cells in by_system.items()}
-    whole = {pair: seen for pair, seen in observed.items() if _complete(by_system[pair], suite)}
+    whole = {pair: seen for pair, seen in observed.items() if complete(by_system[pair], suite)}
     method = suite.explainers[0] if suite.explainers else ""
     if metric in MAP_COLUMNS:
         ranks = _map_ranks({pair: by_system[pair] for pair in whole}, metric, method)
@@ -171,7 +171,7 @@ def build(
     )
 
 
-def _complete(cells: Sequence[CellRecord], suite: Suite) -> bool:
+def complete(cells: Sequence[CellRecord], suite: Suite) -> bool:
     """True when every fold (and, for systems that the harness ran, every seed) is there and scored."""
     if any(cell.status == "failed" for cell in cells):
         return False

@@ -1,4 +1,4 @@
-"""The static report: the leaderboard, a page a system, its failures, and what every system got wrong."""
+"""The static report: the leaderboard, a page a system, its failures, what nobody got right, scores by condition."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from ..records import CLASSES, TARGETS, CellRecord, Score
 from ..results import slug
 from ..run.scoring import observe
 from .cards import cards, unsolved_cards
+from .condition_page import PAGE as CONDITIONS
+from .condition_page import write_conditions
+from .conditions import ConditionTable
 from .exhibits import Exhibit, MapRow, Unsolved
 from .gallery import Gallery
 from .leaderboard import COLUMNS, GATE, MAP_COLUMNS, Leaderboard, Row
@@ -72,8 +75,11 @@ def write_report(
     *,
     pixels: bool,
     rights: str | None,
+    conditions: ConditionTable | None = None,
 ) -> Path:
     """Write the report of a suite into `folder` and return its `index.html`.
+
+    `conditions` is None for a suite that has none: there is no page of them then.
 
     Every photograph is loaded once, and saved once below `pictures/`; without `pixels` no photograph and no map is
     written. What an earlier report left in the folder is removed; other files there stay.
@@ -82,7 +88,9 @@ def write_report(
     pictures = Pictures(shelf, pixels=pixels)
     shared = {"board": board, "pixels": pixels, "rights": rights}
     pages = {page.row.system: f"{slug(page.row.system)}.html" for page in systems}
-    path = shelf.write("index.html", _index(board, pages, len(unsolved), shared))
+    path = shelf.write("index.html", _index(board, pages, len(unsolved), conditions, shared))
+    if conditions:
+        write_conditions(shelf, conditions, pages, shared)
     for page in systems:
         name = pages[page.row.system]
         shelf.write(f"systems/{name}", _system(page, name, pictures, shared))
@@ -119,7 +127,13 @@ def confusion_rows(records: Sequence[CellRecord]) -> tuple[tuple[ConfusionRow, .
     return tuple(rows), classification_report(matrix, CLASSES)
 
 
-def _index(board: Leaderboard, pages: Mapping[str, str], n_unsolved: int, shared: Mapping[str, Any]) -> str:
+def _index(
+    board: Leaderboard,
+    pages: Mapping[str, str],
+    n_unsolved: int,
+    conditions: ConditionTable | None,
+    shared: Mapping[str, Any],
+) -> str:
     from .pages import render  # noqa: PLC0415 - brings Jinja2
 
     return render(
@@ -132,7 +146,9 @@ def _index(board: Leaderboard, pages: Mapping[str, str], n_unsolved: int, shared
         pages=pages,
         n_unsolved=n_unsolved,
         unsolved_page=UNSOLVED,
-        links=(),
+        factors=[factor.replace("-", " ") for factor in conditions.factors] if conditions else [],
+        conditions_page=CONDITIONS,
+        links=[(CONDITIONS, "Scores by condition")] if conditions else (),
         **shared,
     )
 

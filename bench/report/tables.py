@@ -7,12 +7,16 @@ import html
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from ..metrics import gate_passed, metrics_for
 from ..records import CLASSES, Score
 from .leaderboard import COLUMNS, MAP_NAMES, Leaderboard, Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 NOT_RUN = "published, not run here"
 
@@ -25,26 +29,27 @@ def _columns(board: Leaderboard) -> list[tuple[str, str]]:
     return [(board.metric, metrics_for(CLASSES)[board.metric].title), *COLUMNS]
 
 
-def _short(value: float | None) -> str:
-    """Three digits, no leading zero: .825."""
+def short(value: float | None) -> str:
+    """Write three digits without a leading zero, .825; a dash for None."""
     if value is None:
         return "–"
     text = f"{value:.3f}"
     return text.removeprefix("0") if value >= 0 else "-" + text.removeprefix("-0")
 
 
-def _with_interval(score: Score | None) -> str:
+def with_interval(score: Score | None) -> str:
+    """Write a value with its interval, .825 [.781, .866]; a dash where it is undefined."""
     if score is None or score.value is None:
         return "–"
     if score.metric == "gate_randomisation":
         return {True: "passed", False: "failed", None: "–"}[gate_passed(score)]
     if score.low is None or score.high is None or score.metric == "majority_rate":
-        return _short(score.value)
-    return f"{_short(score.value)} [{_short(score.low)}, {_short(score.high)}]"
+        return short(score.value)
+    return f"{short(score.value)} [{short(score.low)}, {short(score.high)}]"
 
 
 def _cells(row: Row, names: list[str]) -> list[str]:
-    shown = [_with_interval(row.scores.get(name)) for name in names]
+    shown = [with_interval(row.scores.get(name)) for name in names]
     return [
         "–" if row.rank is None else str(row.rank),
         row.system,
@@ -61,7 +66,7 @@ def _matrix(board: Leaderboard) -> tuple[list[str], list[list[str]], list[list[s
     header = ["rank", "system", *(title for _, title in columns), "fit s", "ms/image", "n"]
     rows = [_cells(row, names) for row in board.rows]
     references = [
-        ["", reference.name, *(_short(reference.scores.get(name)) for name in names), "", "", str(reference.n_images)]
+        ["", reference.name, *(short(reference.scores.get(name)) for name in names), "", "", str(reference.n_images)]
         for reference in board.references
     ]
     return header, rows, references
@@ -105,7 +110,7 @@ def maps_note(board: Leaderboard) -> list[str]:
     alike: dict[tuple[str, ...], list[str]] = {}
     for row in board.rows:
         scores = [row.scores.get(name) for name in ("rho", "tail_area", "lift_centre", "lift_ceiling")]
-        said = tuple(_short(score.value if score else None) for score in scores)
+        said = tuple(short(score.value if score else None) for score in scores)
         if said[0] != "–":
             alike.setdefault(said, []).append(row.system)
     return [
@@ -117,7 +122,6 @@ def maps_note(board: Leaderboard) -> list[str]:
 
 def terminal(board: Leaderboard) -> str:
     """A table drawn with lines, intervals below their values, as wide as it needs to be."""
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -131,14 +135,20 @@ def terminal(board: Leaderboard) -> str:
         table.add_section()
         for cells in references:
             table.add_row(*(Text(cell) for cell in cells), style="dim")
-    out = io.StringIO()
-    console = Console(file=out, width=1000, color_system=None)
-    width = console.measure(table).maximum
-    console.width = max(width, 80)
-    console.print(table)
-    lines = [out.getvalue().rstrip()]
+    lines = [drawn(table)]
     lines += [f"Lower block: {NOT_RUN} ({board.references[0].source})."] if references else []
     return "\n".join([*lines, *NOTE, *maps_note(board), *_failures(board)]) + "\n"
+
+
+def drawn(table: Table) -> str:
+    """Return a table as text, as wide as it needs to be."""
+    from rich.console import Console  # noqa: PLC0415
+
+    out = io.StringIO()
+    console = Console(file=out, width=1000, color_system=None)
+    console.width = max(console.measure(table).maximum, 80)
+    console.print(table)
+    return out.getvalue().rstrip()
 
 
 _TITLES = {
@@ -155,18 +165,24 @@ _TITLES = {
 def markdown(board: Leaderboard) -> str:
     """A GitHub table."""
     header, rows, references = _matrix(board)
-    lines = [f"**{_title(board)}**", "", _md(header), _md(["---:" if name != "system" else "---" for name in header])]
-    lines += [_md([cells[0], _plain(cells[1]), *cells[2:]]) for cells in rows]
-    lines += [_md([cells[0], f"{_plain(cells[1])} ({NOT_RUN})", *cells[2:]]) for cells in references]
-    notes = [f"- {_plain(text)}" for text in (*maps_note(board), *_failures(board))]
+    lines = [
+        f"**{_title(board)}**",
+        "",
+        md_line(header),
+        md_line(["---:" if name != "system" else "---" for name in header]),
+    ]
+    lines += [md_line([cells[0], md_text(cells[1]), *cells[2:]]) for cells in rows]
+    lines += [md_line([cells[0], f"{md_text(cells[1])} ({NOT_RUN})", *cells[2:]]) for cells in references]
+    notes = [f"- {md_text(text)}" for text in (*maps_note(board), *_failures(board))]
     return "\n".join([*lines, "", *NOTE, *notes]) + "\n"
 
 
-def _md(cells: list[str]) -> str:
+def md_line(cells: Sequence[str]) -> str:
+    """Write a line of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
-def _plain(text: str) -> str:
+def md_text(text: str) -> str:
     """Keep a name inside its Markdown cell, whatever it holds."""
     text = html.escape(" ".join(text.split()), quote=False)
     return re.sub(r"([\\|`*\[\]])", r"\\\1", text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from clastbench.report.leaderboard import Leaderboard, ReferenceRow, Row
 from clastbench.report.selection import failed_by_every_system, select
 from clastbench.report.site import SystemPage
 from clastbench.run.scoring import observe
+from clastbench.suite import Suite
 from clastbench.synth import Recipe, render_photograph
 
 RECIPE = Recipe(seed=1, n_images=18, width=192, height=128)
@@ -169,6 +171,37 @@ def leaderboard(rows: Sequence[Row], metric: str = "macro_f1") -> Leaderboard:
     return Leaderboard(
         "demo", 1, DIGEST, metric, tuple(rows), (reference,), ("results/demo/x.json: of another version.",)
     )
+
+
+def changed_ids(scenes: int, changes: Sequence[str]) -> list[str]:
+    """Return the ids of so many scenes, each as it is drawn and under every change (`blur=2.5`)."""
+    ends = ("", *(f"~{change}" for change in changes))
+    return [f"{scene:05d}{end}" for scene in range(scenes) for end in ends]
+
+
+def changed_suite(folder: Path, ids: Sequence[str], *, folds: Sequence[str] = ("f0",), source: str = "synth") -> Suite:
+    """Write a split that tests these photographs in every fold, and return its suite."""
+    lines = [f"{fold},test,{image_id}" for fold in folds for image_id in ids]
+    (folder / "split.csv").write_text("\n".join(["fold,role,id", *lines]) + "\n", encoding="utf-8")
+    data = {"source": source} | ({"recipe": {"seed": 1, "n_images": 9}} if source == "synth" else {})
+    said = {"name": "demo", "version": 1, "split": "split.csv", "data": data, "backbones": ("net",), "folder": folder}
+    return Suite.model_validate(said)
+
+
+def changed_record(
+    backbone: str, ids: Sequence[str], right: Callable[[str], float], *, fold="f0", seed=0, detector="whole-image"
+) -> CellRecord:
+    """Read the sense of a photograph rightly with the chance that `right` gives its change; a third show none."""
+    said = []
+    for image_id in ids:
+        scene, _, change = image_id.partition("~")
+        truth = CLASSES[int(scene) % 3]
+        rng = np.random.default_rng([seed, *f"{detector}{backbone}{image_id}".encode()])
+        called = truth if rng.random() < right(change) else {"none": "CW", "CW": "CCW", "CCW": "CW"}[truth]
+        shares = tuple(0.8 if name == called else 0.1 for name in CLASSES)
+        said.append(Prediction(image_id, scene, truth, truth != "none", shares))
+    cell = Cell(detector, backbone, seed, fold)
+    return replace(record(backbone, ()), cell=cell, predictions=tuple(said), scores=())
 
 
 def report(

@@ -10,7 +10,7 @@ from .optics import Crystals, appearance
 from .rock import core_window, foliation_frame
 from .scene import Porphyroclast, Scene
 from .shape import core_depth
-from .texture import Place, grains_at, noise_at, stream
+from .texture import Place, grains_at, noise_at, ridges, stream
 
 Region = NDArray[np.bool_]
 
@@ -67,23 +67,17 @@ def _flaws(rng: np.random.Generator, clast: Porphyroclast, u: Floats, v: Floats,
     u and v are in core radii; `scale` is the core's radius in pixels of a picture 192 wide.
     """
     x, y = u * scale, v * scale
-    places = [Place.draw(rng) for _ in range(5)]
+    places, dark = [Place.draw(rng) for _ in range(5)], np.float32(0.6)
     way, cloud, lines, cracks, specks = rng.uniform(0, np.pi), *rng.random(4)
     bright = 1 - np.float32(0.5 * cloud) * noise_at(x / 7, y / 7, places[0]) * noise_at(x / 2, y / 2, places[1])
     if clast.mineral in _CLEAVED and lines < 0.6:
         across = x * np.float32(np.cos(way)) + y * np.float32(np.sin(way))
         along = y * np.float32(np.cos(way)) - x * np.float32(np.sin(way))
-        bright *= _line(noise_at(across / np.float32(2 + 5 * lines), along / 60, places[2]), 0.08)
+        bright -= dark * ridges(noise_at(across / np.float32(2 + 5 * lines), along / 60, places[2]), 0.08)
     if cracks < 0.6:
-        bright *= _line(noise_at(u * np.float32(1.2), v * np.float32(1.2), places[3]), 0.03 + 0.04 * cracks)
+        bright -= dark * ridges(noise_at(u * np.float32(1.2), v * np.float32(1.2), places[3]), 0.03 + 0.04 * cracks)
     if specks < 0.5:
         grain, inside = grains_at(x / np.float32(2.2), y / np.float32(2.2), places[4])
         bright *= np.where((grain % 64 < 64 * 0.2 * specks) & (inside > 0.1), np.float32(0.35), np.float32(1))
-    return bright.astype(np.float32)
-
-
-def _line(noise: Floats, share: float) -> Floats:
-    """Return a brightness that is dark where a noise has its middle height."""
-    return 1 - np.float32(0.6) * np.clip(
-        np.float32(1.5) - np.abs(noise - np.float32(0.5)) * np.float32(3 / share), 0, 1
-    )
+    flawed: Floats = np.maximum(bright, 0).astype(np.float32)
+    return flawed

@@ -128,7 +128,7 @@ def _fade(x: Floats, y: Floats) -> Floats:
     near_x = np.clip((_REACH_X - np.abs(x)) / (_REACH_X - _FADE_X), 0, 1)
     near_y = np.clip((_REACH_Y - np.abs(y)) / (_REACH_Y - _FADE_Y), 0, 1)
     near = near_x * near_y
-    faded: Floats = near * near * (3 - 2 * near)
+    faded: Floats = (near * near * (3 - 2 * near)).astype(np.float32)
     return faded
 
 

@@ -116,10 +116,11 @@ def appearance(light: str, names: Sequence[str], crystals: Crystals) -> Floats:
     shown = np.array([m.birefringence * THICKNESS_NM for m in minerals], np.float32)
     retardation = shown[crystals.mineral] * crystals.section
     if light == "lambda":
-        rgb = _colour(_LAMBDA_NM + retardation * np.cos(2 * crystals.axis))
+        rgb = _colour((_LAMBDA_NM + retardation * np.cos(2 * crystals.axis)).astype(np.float32))
     else:
-        rgb = _colour(retardation) * (_DARKEST + (1 - _DARKEST) * np.sin(2 * crystals.axis) ** 2)[:, None]
-    lit: Floats = rgb * (1 - 0.4 * crystals.edge)[:, None] + _STRAY_LIGHT
+        passed = (_DARKEST + (1 - _DARKEST) * np.sin(2 * crystals.axis) ** 2).astype(np.float32)
+        rgb = _colour(retardation) * passed[:, None]
+    lit: Floats = (rgb * (1 - 0.4 * crystals.edge)[:, None] + _STRAY_LIGHT).astype(np.float32)
     return np.repeat((lit @ LUMINANCE)[:, None], 3, axis=1) if light == "grey" else lit
 
 

@@ -12,7 +12,7 @@ from .core import paint_core
 from .optics import LUMINANCE, MANTLE_MINERAL, Crystals, appearance
 from .rock import NOWHERE, Rock
 from .scene import Matrix, Scene
-from .texture import PALETTE, Floats, Ints, Place, grains_at, noise_at, stream
+from .texture import PALETTE, Floats, Ints, Place, Points, grains_at, noise_at, ridges, stream
 
 Region = NDArray[np.bool_]
 
@@ -67,15 +67,16 @@ def _far(scene: Scene, rock: Rock) -> Floats:
     from scipy import ndimage  # noqa: PLC0415 – takes a while to import
 
     radius = max((clast.radius for clast in scene.clasts), default=1.0)
-    clear: Floats = ndimage.distance_transform_edt(rock.clast == NOWHERE).astype(np.float32) / np.float32(radius)
-    return np.clip(2 * clear - 2, 0, 1)
+    clear = ndimage.distance_transform_edt(rock.clast == NOWHERE).astype(np.float32) / np.float32(radius)
+    far: Floats = np.clip(2 * clear - 2, 0, 1)
+    return far
 
 
 def _place(matrix: Matrix, name: str) -> Place:
     return Place.draw(stream(matrix.seed, name))
 
 
-def _noise(matrix: Matrix, name: str, x: Floats, y: Floats) -> Floats:
+def _noise(matrix: Matrix, name: str, x: Points, y: Points) -> Floats:
     return noise_at(x, y, _place(matrix, name))
 
 
@@ -155,7 +156,8 @@ def _leaning(place: Place, weave: Weave, x: Floats, y: Floats) -> tuple[Ints, Fl
 
 def _edges(inside: Floats, size: float, darkest: float = 0.45) -> Floats:
     """Return the brightness of grains of a size in pixels, darkened within 0.7 pixels of their boundaries."""
-    return np.float32(1) - np.float32(darkest) * np.clip(1 - inside * np.float32(size / 0.7), 0, 1)
+    edges: Floats = np.float32(1) - np.float32(darkest) * np.clip(1 - inside * np.float32(size / 0.7), 0, 1)
+    return edges
 
 
 def _mantles(shade: _Shades, matrix: Matrix, x: Floats, y: Floats) -> Floats:
@@ -209,7 +211,7 @@ def _lay_films(light: Floats, shade: _Shades, matrix: Matrix, x: Floats, y: Floa
 
 def _ridge(light: Floats, dark: Floats, noise: Floats, share: float) -> None:
     """Darken towards the middle height of a noise: anastomosing lines that cover a share of the rock."""
-    strength = np.clip(np.float32(1.5) - np.abs(noise - np.float32(0.5)) * np.float32(3 / share), 0, 1)
+    strength = ridges(noise, share)
     at = strength > 0
     weight = strength[at][:, None]
     light[at] = light[at] * (1 - weight) + dark * weight

@@ -32,7 +32,7 @@ _CLEAR_LEAN = 3.0
 """Smallest angle of a fish to the foliation, in degrees, that counts as leaning."""
 _LEAST_SHOWN = 0.5
 """A clast with less of its core in the picture than this is cut: neither rewarded nor punished."""
-_GRID = np.meshgrid(np.arange(-7, 7.05, 0.125, np.float32), np.arange(2.7, -2.73, -0.06, np.float32))
+_GRID = np.meshgrid(np.linspace(-7, 7, 113, dtype=np.float32), np.linspace(2.7, -2.7, 91, dtype=np.float32))
 
 
 def tail_heights(x: Floats, y: Floats, reach: float) -> tuple[float, float]:

@@ -174,11 +174,12 @@ def to_json(scene: Scene) -> str:
 def from_json(text: str) -> Scene:
     """Read a scene; raise SuiteError naming the first field that is missing, unknown or of another type."""
     try:
-        return _reader().validate_json(text)
+        scene: Scene = _reader().validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "scene"
         raise SuiteError(f"Scene field {field}: {first['msg']}.") from error
+    return scene
 
 
 @lru_cache(maxsize=1)

@@ -51,7 +51,8 @@ def core_depth(clast: Porphyroclast, x: Floats, y: Floats) -> Floats:
     if clast.outline == "rhomb":  # long sides along the axis, short ones along the foliation
         height = 0.5 * long * abs(np.sin(np.radians(clast.angle))) + 0.5 * short
         inside = np.minimum(inside, np.minimum(0.75 * short - np.abs(across), height - np.abs(y)))
-    return inside.astype(np.float32)
+    depth: Floats = inside.astype(np.float32)
+    return depth
 
 
 def _rim(clast: Porphyroclast, u: Floats, v: Floats) -> Floats:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Points = NDArray[np.floating[Any]]
 
 PALETTE = 1024
 """Grains are told apart by a number below this: neighbours hardly ever share one."""
@@ -44,7 +46,7 @@ class Place:
         return cls(float(rng.random()), float(rng.random()))
 
 
-def _texels(x: Floats, y: Floats, place: Place, per_unit: int) -> Ints:
+def _texels(x: Points, y: Points, place: Place, per_unit: int) -> Ints:
     """Return the texel that holds each point, as an index into a flattened tile."""
     column = (x * np.float32(per_unit) + np.float32(place.along * _SIDE + _POSITIVE)).astype(np.int32)
     row = (y * np.float32(per_unit) + np.float32(place.across * _SIDE + _POSITIVE)).astype(np.int32)
@@ -55,17 +57,23 @@ def _texels(x: Floats, y: Floats, place: Place, per_unit: int) -> Ints:
     return row
 
 
-def grains_at(x: Floats, y: Floats, place: Place) -> tuple[Ints, Floats]:
+def grains_at(x: Points, y: Points, place: Place) -> tuple[Ints, Floats]:
     """Return each point's grain, an int32 below PALETTE, and its distance to the grain boundary; lengths in grains."""
     numbers, inside = _grain_tile()
     at = _texels(x, y, place, _TEXELS)
     return numbers[at], inside[at]
 
 
-def noise_at(x: Floats, y: Floats, place: Place) -> Floats:
+def noise_at(x: Points, y: Points, place: Place) -> Floats:
     """Return smooth noise, uniformly distributed in 0..1, at points in units of its features' size."""
     found: Floats = _noise_tile()[_texels(x, y, place, _FEATURE)]
     return found
+
+
+def ridges(noise: Floats, share: float) -> Floats:
+    """Return anastomosing lines, 0 off them and 1 in their middle, that cover a share of the plane of a noise."""
+    lines: Floats = np.clip(np.float32(1.5) - np.abs(noise - np.float32(0.5)) * np.float32(3 / share), 0, 1)
+    return lines
 
 
 @lru_cache(maxsize=1)

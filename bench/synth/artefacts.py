@@ -29,7 +29,7 @@ KINDS: tuple[str, ...] = ("frame", "field", "bubble", "crack", "scale-bar", "let
 
 FREQUENCY: Mapping[str, float] = {
     "frame": 0.6,
-    "field": 0.2,
+    "field": 0.05,
     "bubble": 0.4,
     "crack": 0.6,
     "scale-bar": 1.0,

@@ -7,31 +7,68 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
+from .optics import LUMINANCE
 from .scene import Camera, Scene
 from .texture import Floats, stream
 
 _GAMMA = 2.2
+_WHITE = 4.0
+"""Brightest light that is told from brighter light before the tones are stretched."""
+_CLIPPED = (3, 97)
+_LEAST_RANGE = 0.35
+"""Tones are not stretched more than so: flat pictures stay rather flat."""
+_MASK = 0.5
+"""Radius of the unsharp mask, in pixels of a picture 192 wide."""
+_OWN_NOISE = 0.2
+"""Share of the noise's variance that each colour has for itself."""
 
 
-def photograph(scene: Scene, light: Floats, brightness: float) -> NDArray[np.uint8]:
-    """Return RGB `uint8[H, W, 3]` of linear light float32[H, W, 3], exposed for light of a brightness.
+def photograph(scene: Scene, light: Floats, matrix: Floats) -> NDArray[np.uint8]:
+    """Return RGB `uint8[H, W, 3]` of linear light float32[H, W, 3], set for a sample of the matrix's float32[N, 3].
 
     Compression and the scene's `flip` are not applied.
     """
     from scipy import ndimage  # noqa: PLC0415 – takes a while to import
 
-    camera = scene.camera
-    gain = camera.exposure / max(brightness, 1e-6)
+    camera, unit = scene.camera, scene.width / 192
+    gain = camera.exposure / max(float((matrix @ LUMINANCE).mean()), 1e-6)
     frame = light * (_illumination(scene)[:, :, None] * np.asarray(camera.cast, np.float32) * np.float32(gain))
-    sigma = camera.blur * scene.width / 192
-    if sigma:
+    if camera.blur:
+        sigma = camera.blur * unit
         frame = ndimage.gaussian_filter(frame, (sigma, sigma, 0), truncate=3.0, mode="nearest")
-    tone = np.clip(frame, 0, 1) ** np.float32(camera.gamma / _GAMMA)
+    tone = _stretched(camera, _tone(camera, frame), _tone(camera, np.float32(gain) * (matrix @ LUMINANCE)))
+    if camera.sharpen:
+        soft = ndimage.gaussian_filter(tone, (_MASK * unit, _MASK * unit, 0), truncate=3.0, mode="nearest")
+        tone += np.float32(camera.sharpen) * (tone - soft)
+    if camera.monochrome:
+        tone[:] = (tone @ LUMINANCE)[:, :, None]
     if camera.noise:
-        noise = stream(camera.seed, "noise").standard_normal(tone.shape, dtype=np.float32)
-        tone += np.float32(camera.noise) * noise
+        tone += np.float32(camera.noise) * _noise(camera, tone.shape)
     image: NDArray[np.uint8] = (np.clip(tone, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
     return image
+
+
+def _tone(camera: Camera, frame: Floats) -> Floats:
+    toned: Floats = np.clip(frame, 0, _WHITE) ** np.float32(camera.gamma / _GAMMA)
+    return toned
+
+
+def _stretched(camera: Camera, tone: Floats, matrix: Floats) -> Floats:
+    """Return tones with the matrix's 3rd and 97th percentiles moved towards black and white."""
+    low, high = (float(np.percentile(matrix, share)) for share in _CLIPPED)
+    high = max(high, low + _LEAST_RANGE)
+    black, white = camera.stretch * low, 1 - camera.stretch * (1 - high)
+    stretched: Floats = (tone - np.float32(black)) / np.float32(white - black)
+    return stretched
+
+
+def _noise(camera: Camera, shape: tuple[int, ...]) -> Floats:
+    """Return noise of standard deviation 1, most of it common to the colours, float32[H, W, 3]."""
+    rng = stream(camera.seed, "noise")
+    common = rng.standard_normal((*shape[:2], 1), dtype=np.float32)
+    own = rng.standard_normal(shape, dtype=np.float32)
+    mixed: Floats = np.float32(np.sqrt(1 - _OWN_NOISE)) * common + np.float32(np.sqrt(_OWN_NOISE)) * own
+    return mixed
 
 
 def compressed(camera: Camera, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -51,7 +51,7 @@ def _axes(rng: np.random.Generator, clast: Porphyroclast, u: Floats, v: Floats) 
     places = [Place.draw(rng) for _ in range(3)]
     bent = np.float32(axis) + np.float32(bend) * noise_at(along * np.float32(0.8), across * np.float32(0.4), places[0])
     if patchy:  # subgrains, or a clast of a few grains
-        size, turn = rng.uniform(0.3, 0.9), rng.uniform(0.1, 0.8)
+        size, turn = rng.uniform(0.3, 0.9), rng.uniform(0.1, 0.4)
         grain, _ = grains_at(along / np.float32(size), across / np.float32(0.7 * size), places[1])
         bent = bent + np.float32(turn) * (grain % 7 / np.float32(6))
     if clast.mineral in _TWINNED and rng.random() < 0.6:

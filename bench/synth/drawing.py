@@ -167,7 +167,7 @@ FISH_OUTLINES: tuple[Outline, ...] = ("lens", "lens", "rhomb")
 
 def _draw_mantles(rng: Random, recipe: Recipe, kind: str) -> tuple[tuple[Mantle, ...], float]:
     """Return the mantles of a kind, and the strain that bends the foliation."""
-    wrap, (thin, thick) = rng.uniform(0.7, 3.0), recipe.mantle
+    wrap, (thin, thick) = rng.uniform(0.6, 2.2), recipe.mantle
     first, second = rng.random(2)
     if kind == "sigma":
         strain = rng.uniform(*recipe.strain)
@@ -202,10 +202,10 @@ def _draw_angle(rng: Random, aspect: float, strain: float) -> float:
 
 STYLES = {
     # grain, aspect, bands, scatter, flakes, films: ranges, lengths in pixels of a picture 192 wide
-    "mosaic": ((3.0, 8.0), (1.1, 2.2), (0.0, 0.3), (0.0, 0.4), (0.0, 0.08), (0.0, 0.1)),
+    "mosaic": ((3.0, 8.0), (1.1, 2.2), (0.1, 0.4), (0.0, 0.4), (0.0, 0.08), (0.0, 0.1)),
     "banded": ((2.5, 5.5), (1.4, 3.0), (0.25, 0.5), (0.0, 0.2), (0.0, 0.15), (0.05, 0.3)),
-    "fine": ((1.3, 2.4), (1.0, 2.0), (0.1, 0.4), (0.0, 0.3), (0.0, 0.1), (0.05, 0.3)),
-    "lines": ((1.8, 3.5), (2.0, 4.0), (0.05, 0.3), (0.0, 0.3), (0.2, 0.6), (0.1, 0.4)),
+    "fine": ((1.4, 2.6), (1.0, 2.0), (0.2, 0.5), (0.0, 0.3), (0.0, 0.1), (0.05, 0.3)),
+    "lines": ((2.2, 4.0), (1.8, 3.2), (0.1, 0.4), (0.0, 0.3), (0.2, 0.6), (0.1, 0.4)),
     "granoblastic": ((6.0, 15.0), (1.0, 1.3), (0.0, 0.0), (0.2, 0.5), (0.0, 0.03), (0.0, 0.0)),
 }
 """What the matrix may look like; the last only without clasts."""
@@ -227,7 +227,7 @@ def _draw_matrix(rng: Random, recipe: Recipe, subject: str) -> Matrix:
         minerals=(first, first if rng.random() < 0.4 else second),  # or layers differ in grain size alone
         grain=unit * grain,
         aspect=aspect,
-        patches=float(rng.uniform(0, 0.8)),
+        patches=float(rng.uniform(0.2, 1.4)),
         waves=unit * float(rng.uniform(0, 2.5)),
         bands=bands,
         scatter=scatter,
@@ -253,7 +253,10 @@ EXPOSURES = {"plane": (0.4, 0.9), "sem": (0.2, 0.6)}
 
 
 def _draw_camera(rng: Random, recipe: Recipe, light: str) -> Camera:
-    warmth, tint = rng.normal(0, 0.13), rng.normal(0, 0.05)
+    warmth, tint = rng.normal(0, 0.09), rng.normal(0, 0.04)
+    if light in ("grey", "sem") and rng.random() < 0.7:
+        warmth = tint = 0.0
+    stretch, flat, soft = rng.uniform(0.6, 1.0), rng.random() < 0.15, rng.random() < 0.6
     quality, compressed = int(rng.integers(35, 92)), rng.random() < recipe.jpeg
     return Camera(
         exposure=float(rng.uniform(*EXPOSURES.get(light, (0.12, 0.4)))),
@@ -263,6 +266,9 @@ def _draw_camera(rng: Random, recipe: Recipe, light: str) -> Camera:
         vignette=float(rng.uniform(0, 0.4)),
         blur=float(rng.uniform(*recipe.blur)),
         noise=float(recipe.noise * rng.random()),
+        stretch=0.0 if flat else float(stretch),
+        sharpen=0.0 if soft else float(rng.uniform(0.2, 1.0)),
+        monochrome=bool(rng.random() < 0.1),
         jpeg=quality if compressed else None,
         seed=int(rng.integers(2**32)),
     )

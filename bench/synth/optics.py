@@ -17,14 +17,14 @@ LIGHTS = ("plane", "crossed", "grey", "sem", "lambda")
 THICKNESS_NM = 30_000.0
 _RETARDATION_STEP = 4.0
 _MOST_RETARDATION = 5400.0
-_DARKEST = 0.03
-_STRAY_LIGHT = np.float32(0.012)
+_DARKEST = 0.006
+_STRAY_LIGHT = np.float32(0.004)
 _LAMBDA_NM = 550.0
 """Retardation of the lambda plate."""
 _ORIENTATION_CONTRAST = 0.25
 """Share of an electron image's brightness that a grain's orientation decides."""
-_PALENESS = 0.35
-"""Share of white in an interference colour: grains overlap within the section, which washes colours out."""
+_PALENESS = (0.4, 0.85)
+"""Share of white in interference colours of the first two orders, and of the fifth: grains overlap in the section."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -48,11 +48,11 @@ MINERALS = {
     "muscovite": Mineral(0.038, (0.80, 0.83, 0.78), pleochroism=0.1, relief=0.5, electrons=0.45),
     "biotite": Mineral(0.045, (0.42, 0.26, 0.12), pleochroism=0.6, relief=0.5, electrons=0.75),
     "calcite": Mineral(0.172, (0.84, 0.82, 0.80), pleochroism=0.25, relief=0.6, electrons=0.55),
-    "garnet": Mineral(0.0, (0.72, 0.48, 0.44), relief=0.8, electrons=0.8),
+    "garnet": Mineral(0.0, (0.78, 0.68, 0.64), relief=0.8, electrons=0.8),
     "amphibole": Mineral(0.022, (0.45, 0.55, 0.32), pleochroism=0.4, relief=0.6, electrons=0.65),
     "opaque": Mineral(0.0, (0.02, 0.02, 0.02), relief=0.0, electrons=0.95),
 }
-MATRIX_MINERALS = ("quartz",) * 5 + ("feldspar",) * 3 + ("muscovite", "calcite", "biotite")
+MATRIX_MINERALS = ("quartz",) * 10 + ("feldspar",) * 6 + ("calcite", "amphibole")
 CLAST_MINERALS = ("feldspar", "feldspar", "feldspar", "quartz", "garnet", "muscovite", "calcite", "amphibole")
 FISH_MINERALS = ("muscovite", "muscovite", "biotite", "amphibole", "feldspar", "quartz")
 MANTLE_MINERAL = {name: "feldspar" if name == "garnet" else name for name in (*CLAST_MINERALS, *FISH_MINERALS)}
@@ -82,7 +82,8 @@ def michel_levy() -> Floats:
     xyz = passed @ matching / matching.sum(axis=0)
     srgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
     pure = np.clip(xyz @ srgb.T / srgb.sum(axis=1), 0, 1)
-    pale: Floats = ((1 - _PALENESS) * pure + _PALENESS * (pure @ LUMINANCE)[:, None]).astype(np.float32)
+    white = np.interp(retardation, (1100, 2800), _PALENESS)[:, None]
+    pale: Floats = ((1 - white) * pure + white * (pure @ LUMINANCE)[:, None]).astype(np.float32)
     return pale
 
 

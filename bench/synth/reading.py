@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..records import Sense
 from .scene import Porphyroclast, Scene
-from .shape import core_depth, half_axes, half_length, in_tails, surroundings
+from .shape import core_depth, half_axes, half_length, outwards, surroundings
 
 Floats = NDArray[np.float32]
 Region = NDArray[np.bool_]
@@ -115,7 +115,7 @@ def _read(clast: Porphyroclast) -> tuple[str, Sense | None]:
     x, y = _GRID
     core = core_depth(clast, x, y) > 0
     around = surroundings(clast, x, y)
-    tails = [in_tails(replace(clast, mantles=(one,)), around, core) for one in clast.mantles]
+    tails = [(outwards(replace(clast, mantles=(one,)), around) < 1) & ~core for one in clast.mantles]
     found = {_read_one(clast, x, y, core, region) for region in tails}
     if not found:
         found = {_read_one(clast, x, y, core, np.zeros_like(core))}

@@ -62,7 +62,7 @@ class Recipe:
     """Brightness of mantle and tails over that of the matrix, or the reverse."""
     artefacts: float = 0.3
     """How commonly each kind of artefact is there: 0 never, 1 as a rule."""
-    blur: Range = (0.2, 0.7)
+    blur: Range = (0.25, 0.7)
     """Standard deviation in pixels of a picture 192 wide."""
     noise: float = 0.04
     """Largest standard deviation of the camera noise, of full scale."""

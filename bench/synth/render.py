@@ -43,9 +43,9 @@ class Rendering:
 def render(scene: Scene) -> Rendering:
     """Render a scene: the same pixels whenever, wherever and in whatever order it is done."""
     rock = lay_out(scene)
-    light, brightness = paint(scene, rock)
+    light, matrix = paint(scene, rock)
     covered = etch(light, scene.artefacts)
-    image = photograph(scene, light, brightness)
+    image = photograph(scene, light, matrix)
     covered.update(overlay(image, scene.artefacts))
     image = compressed(scene.camera, image)
     seen = _Seen(scene, rock)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .flow import Floats, reach
 from .scene import Porphyroclast, Scene
-from .shape import Surroundings, core_depth, displacement, half_axes, in_tails, surroundings
+from .shape import Surroundings, core_depth, displacement, half_axes, outwards, surroundings
 from .texture import Place, noise_at, stream
 
 Region = NDArray[np.bool_]
@@ -20,6 +20,8 @@ NOWHERE = -1
 
 _FOLD_LENGTH = 0.45
 """Wavelength of the foliation's gentle folds, as a share of the width."""
+_SHEATH = 0.15
+"""Thickness of the sheath of small grains around a core, in core radii."""
 _RAGGED = 0.16
 """Relief of the mantle's ragged outer edge, as a share of its radius."""
 
@@ -36,24 +38,40 @@ class Rock:
     """Which clast the pixel shows, NOWHERE for none. A pixel shows one clast at most."""
     core: Region
     """Whether it shows the core of its clast, rather than its mantle and tails."""
+    outwards: Floats
+    """Where in the mantle it started: 1 at the outer rim."""
+    sheath: Region
+    """Whether it is matrix close to a core, where grains are ground small."""
+
+    def within(self, window: Window) -> Rock:
+        """Return a window of it; what is written there is written here."""
+        return Rock(**{field.name: getattr(self, field.name)[window] for field in fields(self)})
 
 
 def lay_out(scene: Scene) -> Rock:
     """Carry every pixel of the scene back through the flow; the outlines of cores and tails come with it."""
     x, y = foliation_frame(scene, scene.width / 2, scene.height / 2)
     from_x, from_y = x.copy(), y.copy()
-    of_clast, core = np.full(x.shape, NOWHERE, np.int8), np.zeros(x.shape, np.bool_)
+    rock = Rock(
+        from_x,
+        from_y,
+        clast=np.full(x.shape, NOWHERE, np.int8),
+        core=np.zeros(x.shape, np.bool_),
+        outwards=np.zeros(x.shape, np.float32),
+        sheath=np.zeros(x.shape, np.bool_),
+    )
     for number, clast in enumerate(scene.clasts):
         window = _reach_of(scene, clast)
         around = surroundings(clast, *_seen_by(clast, scene, window))
         dx, dy = displacement(clast, around)
         from_x[window] += -dx if clast.sinistral else dx
         from_y[window] += dy
-        _lay_in(number, clast, around, of_clast[window], core[window])
+        _lay_in(number, clast, around, rock.within(window))
     rng = stream(scene.matrix.seed, "folds")
     turn = from_x * np.float32(2 * np.pi / (_FOLD_LENGTH * scene.width)) + np.float32(rng.uniform(0, 2 * np.pi))
     from_y += np.float32(scene.matrix.waves) * np.sin(turn)
-    return Rock(from_x, from_y, of_clast, core)
+    rock.sheath[rock.clast != NOWHERE] = False
+    return rock
 
 
 def foliation_frame(
@@ -98,13 +116,15 @@ def _clipped(start: int, stop: int, size: int) -> tuple[int, int]:
     return min(max(start, 0), size), min(max(stop, 0), size)
 
 
-def _lay_in(number: int, clast: Porphyroclast, around: Surroundings, of_clast: NDArray[np.int8], core: Region) -> None:
+def _lay_in(number: int, clast: Porphyroclast, around: Surroundings, rock: Rock) -> None:
     """Lay one clast into what earlier ones have left: its core over their tails, its tails over the matrix."""
     own = core_depth(clast, around.x, around.y) > 0
-    grain = np.float32(clast.radius / 8)
-    noise = noise_at(around.x / grain, around.y / grain, Place.draw(stream(clast.seed, "ragged")))
-    tails = in_tails(clast, around, own, 1 + np.float32(_RAGGED) * (noise - np.float32(0.5)))
+    grain = np.float32(clast.radius / 6)
+    noise = noise_at(around.x / grain, around.y / grain, Place.draw(stream(clast.seed, "ragged"))) - np.float32(0.5)
+    started = outwards(clast, around, 1 + np.float32(_RAGGED) * noise)
     if clast.core:
-        shown = own & ~core
-        of_clast[shown], core[shown] = number, True
-    of_clast[tails & (of_clast == NOWHERE)] = number
+        shown = own & ~rock.core
+        rock.clast[shown], rock.core[shown] = number, True
+    tails = (started < 1) & ~own & (rock.clast == NOWHERE)
+    rock.clast[tails], rock.outwards[tails] = number, started[tails]
+    rock.sheath[np.hypot(around.disc_x, around.disc_y) < 1 + np.float32(_SHEATH) * (1 + noise)] = True

@@ -128,6 +128,11 @@ class Camera:
     """Standard deviation, for a picture 192 wide; wider pictures are blurred in proportion."""
     noise: float
     """Standard deviation, of full scale."""
+    stretch: float
+    """0: brightness as exposed; 1: the matrix's darkest and brightest grains become black and white."""
+    sharpen: float
+    """Strength of the unsharp mask."""
+    monochrome: bool
     jpeg: int | None
     """JPEG quality 1..95; None for no compression."""
     seed: int

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from .flow import Floats, flow_table
 from .scene import Porphyroclast
-from .texture import stream
+from .texture import Place, noise_at, stream
 
 Region = NDArray[np.bool_]
 
-_HARMONICS = np.arange(2, 40)
+_HARMONICS = np.arange(2, 13)
+_EMBAYED = ((0.8, 0.1), (0.25, 0.03))
+"""Wavelength and depth of the bays and notches of a core's rim, in core radii."""
 _UNEVEN = 0.16
 """Depth of the unevenness of a core's rim, as a share of its radius."""
 _TURNS = 256
@@ -51,8 +53,13 @@ def core_depth(clast: Porphyroclast, x: Floats, y: Floats) -> Floats:
     if clast.outline == "rhomb":  # long sides along the axis, short ones along the foliation
         height = 0.5 * long * abs(np.sin(np.radians(clast.angle))) + 0.5 * short
         inside = np.minimum(inside, np.minimum(0.75 * short - np.abs(across), height - np.abs(y)))
-    depth: Floats = inside.astype(np.float32)
-    return depth
+    rng, scale = stream(clast.seed, "bays"), clast.radius
+    for wavelength, depth in _EMBAYED:
+        length = np.float32(wavelength * scale)
+        noise = noise_at(x / length, y / length, Place.draw(rng))
+        inside = inside - np.float32(depth * scale) * noise**3
+    found: Floats = inside.astype(np.float32)
+    return found
 
 
 def _rim(clast: Porphyroclast, u: Floats, v: Floats) -> Floats:
@@ -106,15 +113,18 @@ def displacement(clast: Porphyroclast, around: Surroundings) -> tuple[Floats, Fl
     return radius * dx, radius * dy
 
 
-def in_tails(clast: Porphyroclast, around: Surroundings, core: Region, ragged: Floats | float = 1.0) -> Region:
-    """Return which points belong to mantle and tails, where the core is not; `ragged` scales the mantle's radius."""
-    found = np.zeros(core.shape, np.bool_)
+def outwards(clast: Porphyroclast, around: Surroundings, ragged: Floats | float = 1.0) -> Floats:
+    """Return where in the mantle each point started, 1 at its outer rim and more outside; `ragged` scales its radius.
+
+    Less than 1 means mantle or tail, unless it is core.
+    """
+    found = np.full(around.x.shape, np.inf, np.float32)
     if clast.tails == "none":
         return found
     if clast.tails == "other":
         around = surroundings(replace(clast, angle=-clast.angle), -around.x, around.y)
     table = flow_table(clast.shear)
     for mantle in clast.mantles:
-        found |= table.origin_radius(around.disc_x, around.disc_y, mantle.strain) < mantle.thickness * ragged
-    found &= ~core
+        origin = table.origin_radius(around.disc_x, around.disc_y, mantle.strain)
+        np.minimum(found, origin / (np.float32(mantle.thickness) * ragged), out=found)
     return found

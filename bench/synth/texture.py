@@ -17,15 +17,15 @@ Points = NDArray[np.floating[Any]]
 PALETTE = 1024
 """Grains are told apart by a number below this: neighbours hardly ever share one."""
 _SIDE = 1024
-"""Texels along a side of a tile; a power of two."""
-_TEXELS = 8
-"""Texels to a grain."""
+"""Texels along a side of the tile of noise; a power of two."""
 _FEATURE = 16
 """Texels to a feature of the noise."""
-_SUTURE = 1.3
-"""How far noise moves the grain boundaries, in texels: recrystallised grains interlock."""
+_GRAIN_SIDE = 2048
+"""Texels along a side of the tile of grains; a power of two."""
+_TEXELS = 16
+"""Texels to a grain."""
 _POSITIVE = 1 << 14
-"""Added to texel numbers before they are cut to whole ones, so that none is negative; a multiple of the side."""
+"""Added to texel numbers before they are cut to whole ones, so that none is negative; a multiple of the sides."""
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -46,13 +46,13 @@ class Place:
         return cls(float(rng.random()), float(rng.random()))
 
 
-def _texels(x: Points, y: Points, place: Place, per_unit: int) -> Ints:
+def _texels(x: Points, y: Points, place: Place, per_unit: int, side: int) -> Ints:
     """Return the texel that holds each point, as an index into a flattened tile."""
-    column = (x * np.float32(per_unit) + np.float32(place.along * _SIDE + _POSITIVE)).astype(np.int32)
-    row = (y * np.float32(per_unit) + np.float32(place.across * _SIDE + _POSITIVE)).astype(np.int32)
-    row &= _SIDE - 1
-    row *= _SIDE
-    column &= _SIDE - 1
+    column = (x * np.float32(per_unit) + np.float32(place.along * side + _POSITIVE)).astype(np.int32)
+    row = (y * np.float32(per_unit) + np.float32(place.across * side + _POSITIVE)).astype(np.int32)
+    row &= side - 1
+    row *= side
+    column &= side - 1
     row += column
     return row
 
@@ -60,13 +60,14 @@ def _texels(x: Points, y: Points, place: Place, per_unit: int) -> Ints:
 def grains_at(x: Points, y: Points, place: Place) -> tuple[Ints, Floats]:
     """Return each point's grain, an int32 below PALETTE, and its distance to the grain boundary; lengths in grains."""
     numbers, inside = _grain_tile()
-    at = _texels(x, y, place, _TEXELS)
-    return numbers[at], inside[at]
+    turned = np.float32(np.sqrt(0.5))  # the seeds' lattice lies askew, so that stretched grains taper
+    at = _texels((x + y) * turned, (y - x) * turned, place, _TEXELS, _GRAIN_SIDE)
+    return numbers[at].astype(np.int32), inside[at].astype(np.float32)
 
 
 def noise_at(x: Points, y: Points, place: Place) -> Floats:
     """Return smooth noise, uniformly distributed in 0..1, at points in units of its features' size."""
-    found: Floats = _noise_tile()[_texels(x, y, place, _FEATURE)]
+    found: Floats = _noise_tile()[_texels(x, y, place, _FEATURE, _SIDE)]
     return found
 
 
@@ -90,30 +91,23 @@ def _noise_tile() -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _grain_tile() -> tuple[Ints, Floats]:
-    """Return a seamless mosaic: grain numbers int32[SIDE * SIDE], distances to the boundary in grains float32."""
+def _grain_tile() -> tuple[NDArray[np.int16], NDArray[np.float16]]:
+    """Return a seamless mosaic: grain numbers and distances to the boundary in grains, [GRAIN_SIDE * GRAIN_SIDE]."""
     from scipy import ndimage  # noqa: PLC0415 – takes a while to import
 
     rng = np.random.Generator(np.random.PCG64(2))
-    cells, margin = _SIDE // _TEXELS, 4 * _TEXELS
+    side, cells, margin = _GRAIN_SIDE, _GRAIN_SIDE // _TEXELS, 4 * _TEXELS
     corner = np.stack(np.meshgrid(np.arange(cells), np.arange(cells), indexing="ij"), axis=-1)
-    seeds = ((corner + rng.random((cells, cells, 2))) * _TEXELS).astype(int).reshape(-1, 2) % _SIDE
+    seeds = ((corner + rng.random((cells, cells, 2))) * _TEXELS).astype(np.int32).reshape(-1, 2) % side
     seeds = seeds[rng.random(len(seeds)) < 0.8]  # uneven sizes
-    ground = np.ones((_SIDE, _SIDE), np.bool_)
+    ground = np.ones((side, side), np.bool_)
     ground[seeds[:, 0], seeds[:, 1]] = False
     padded = np.pad(ground, margin, mode="wrap")
     nearest = ndimage.distance_transform_edt(padded, return_distances=False, return_indices=True)
-    nearest = nearest[:, margin:-margin, margin:-margin]
-    number = np.zeros((_SIDE, _SIDE), np.int32)
+    nearest = (nearest[:, margin:-margin, margin:-margin] - margin) % side
+    number = np.zeros((side, side), np.int16)
     number[seeds[:, 0], seeds[:, 1]] = rng.integers(PALETTE, size=len(seeds))
-    mosaic = number[(nearest[0] - margin) % _SIDE, (nearest[1] - margin) % _SIDE]
-    noise = _noise_tile().reshape(_SIDE, _SIDE)
-    fine = np.tile(noise[::2, ::2], (2, 2))  # sutures are finer than the features of the noise
-    moves = (fine, fine.T)
-    rows, columns = np.indices((_SIDE, _SIDE))
-    rows = (rows + np.rint(_SUTURE * (2 * moves[0] - 1)).astype(int)) % _SIDE
-    columns = (columns + np.rint(_SUTURE * (2 * moves[1] - 1)).astype(int)) % _SIDE
-    mosaic = mosaic[rows, columns]
+    mosaic = number[nearest[0], nearest[1]]
     edge = (mosaic != np.roll(mosaic, 1, 0)) | (mosaic != np.roll(mosaic, 1, 1))
     inside = ndimage.distance_transform_edt(~np.pad(edge, margin, mode="wrap"))[margin:-margin, margin:-margin]
-    return mosaic.ravel(), (inside / _TEXELS).astype(np.float32).ravel()
+    return mosaic.ravel(), (inside / _TEXELS).astype(np.float16).ravel()

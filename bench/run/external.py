@@ -48,8 +48,9 @@ def score_file(
     """
     source.check(suite.folds)
     said = read_predictions(path)
-    truth, digest = _truth(source), suite.digest(source.digest)
-    _check_known(path, said, set(suite.folds.folds), set(truth))
+    _check_known(path, said, set(suite.folds.folds), source.ids)
+    tested = {image_id for fold in suite.folds.folds.values() for image_id in fold.test}
+    truth, digest = _truth(source, tested), suite.digest(source.digest)
     tables = {} if maps is None else score_folder(suite, source, maps)
     made = []
     for fold_name, fold in suite.folds.folds.items():
@@ -77,11 +78,11 @@ def _check_known(
         raise DataError(f"{path}: id {min(odd)!r} is not a photograph of the suite ({len(odd)} such ids).")
 
 
-def _truth(source: Source) -> Truth:
+def _truth(source: Source, ids: AbstractSet[str]) -> Truth:
     if isinstance(source, Generated):
-        return {i: _read(source.recipe, *parse_identity(i)) for i in source.ids}
+        return {i: _read(source.recipe, *parse_identity(i)) for i in ids}
     assert isinstance(source, Files)
-    return {photo.id: _known(photo) for photo in source.photographs}
+    return {photo.id: _known(photo) for photo in source.photographs if photo.id in ids}
 
 
 def _read(recipe: Recipe, index: int, condition: str) -> tuple[str, str | None, bool]:

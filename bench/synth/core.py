@@ -10,14 +10,17 @@ from .optics import Crystals, appearance
 from .rock import core_window, foliation_frame
 from .scene import Porphyroclast, Scene
 from .shape import core_depth
-from .texture import Place, grains_at, noise_at, ridges, stream
+from .texture import PALETTE, Place, grains_at, noise_at, ridges, stream
 
 Region = NDArray[np.bool_]
 
 _TWINNED = ("feldspar", "calcite", "amphibole")
 _CLEAVED = ("muscovite", "biotite", "amphibole", "calcite", "feldspar")
-_RIM = 1.2
-"""Width of the dark rim in pixels of a picture 192 wide."""
+_SHEETS = ("muscovite", "biotite")
+_INCLUSIONS = (0.8, 1.8)
+"""Sizes of inclusions in pixels of a picture 192 wide."""
+_RIM = 0.8
+"""Width of the dark rim, likewise."""
 
 
 def paint_core(picture: Floats, scene: Scene, clast: Porphyroclast, shown: Region) -> None:
@@ -33,7 +36,7 @@ def paint_core(picture: Floats, scene: Scene, clast: Porphyroclast, shown: Regio
     u, v = x / scale, y / scale
     rng = stream(clast.seed, "core")
     unit = np.float32(scene.width / 192)
-    edge = np.clip(1 - core_depth(clast, x, y) / (np.float32(_RIM) * unit), 0, 1)
+    edge = np.float32(rng.uniform(0, 1)) * np.clip(1 - core_depth(clast, x, y) / (np.float32(_RIM) * unit), 0, 1)
     axis = _axes(rng, clast, u, v) - np.float32(np.radians(scene.optics.stage))
     section = np.full(u.shape, rng.uniform(0.4, 1.0), np.float32)
     crystals = Crystals(np.zeros(u.shape, np.uint8), axis.astype(np.float32), section, edge.astype(np.float32))
@@ -56,8 +59,10 @@ def _axes(rng: np.random.Generator, clast: Porphyroclast, u: Floats, v: Floats) 
         bent = bent + np.float32(turn) * (grain % 7 / np.float32(6))
     if clast.mineral in _TWINNED and rng.random() < 0.6:
         width, cross = rng.uniform(0.08, 0.6), u * np.float32(np.cos(ways[1])) + v * np.float32(np.sin(ways[1]))
-        jitter = noise_at(cross * 3, cross * 0, places[2])
-        bent = bent + np.float32(0.45) * (np.sin(cross * np.float32(np.pi / width) + 4 * jitter) > 0)
+        jitter = noise_at(cross * 3, cross * 0, places[2])  # lamellae of uneven width …
+        lamella = np.sin(cross * np.float32(np.pi / width) + 6 * jitter) > 0
+        ends = noise_at(u * np.float32(0.7), v * np.float32(0.7), places[2]) < np.float32(rng.uniform(0.4, 1.0))
+        bent = bent + np.float32(0.45) * (lamella & ends)  # … that die out
     return bent
 
 
@@ -69,6 +74,8 @@ def _flaws(rng: np.random.Generator, clast: Porphyroclast, u: Floats, v: Floats,
     x, y = u * scale, v * scale
     places, dark = [Place.draw(rng) for _ in range(5)], np.float32(0.6)
     way, cloud, lines, cracks, specks = rng.uniform(0, np.pi), *rng.random(4)
+    if clast.mineral in _SHEETS:  # mica is cleaved along its length
+        way = np.radians(clast.angle + 90) + rng.normal(0, 0.1)
     bright = 1 - np.float32(0.5 * cloud) * noise_at(x / 7, y / 7, places[0]) * noise_at(x / 2, y / 2, places[1])
     if clast.mineral in _CLEAVED and lines < 0.6:
         across = x * np.float32(np.cos(way)) + y * np.float32(np.sin(way))
@@ -77,7 +84,9 @@ def _flaws(rng: np.random.Generator, clast: Porphyroclast, u: Floats, v: Floats,
     if cracks < 0.6:
         bright -= dark * ridges(noise_at(u * np.float32(1.2), v * np.float32(1.2), places[3]), 0.03 + 0.04 * cracks)
     if specks < 0.5:
-        grain, inside = grains_at(x / np.float32(2.2), y / np.float32(2.2), places[4])
-        bright *= np.where((grain % 64 < 64 * 0.2 * specks) & (inside > 0.1), np.float32(0.35), np.float32(1))
+        often = np.float32(0.5 * PALETTE * specks) * noise_at(u * np.float32(1.5), v * np.float32(1.5), places[3]) ** 4
+        for size in _INCLUSIONS:
+            grain, _ = grains_at(x / np.float32(size), y / np.float32(size), places[4])
+            bright[grain < often] *= np.float32(0.4)
     flawed: Floats = np.maximum(bright, 0).astype(np.float32)
     return flawed

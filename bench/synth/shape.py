@@ -18,7 +18,7 @@ Region = NDArray[np.bool_]
 
 _HARMONICS = np.arange(2, 13)
 _EMBAYED = ((0.8, 0.1), (0.25, 0.03))
-"""Wavelength and depth of the bays and notches of a core's rim, in core radii."""
+"""Wavelength of the bays and notches of a core's rim in core radii, and their depth in its short half axes."""
 _UNEVEN = 0.16
 """Depth of the unevenness of a core's rim, as a share of its radius."""
 _TURNS = 256
@@ -53,11 +53,11 @@ def core_depth(clast: Porphyroclast, x: Floats, y: Floats) -> Floats:
     if clast.outline == "rhomb":  # long sides along the axis, short ones along the foliation
         height = 0.5 * long * abs(np.sin(np.radians(clast.angle))) + 0.5 * short
         inside = np.minimum(inside, np.minimum(0.75 * short - np.abs(across), height - np.abs(y)))
-    rng, scale = stream(clast.seed, "bays"), clast.radius
+    rng = stream(clast.seed, "bays")
     for wavelength, depth in _EMBAYED:
-        length = np.float32(wavelength * scale)
+        length = np.float32(wavelength * clast.radius)
         noise = noise_at(x / length, y / length, Place.draw(rng))
-        inside = inside - np.float32(depth * scale) * noise**3
+        inside = inside - np.float32(depth * short) * noise**3
     found: Floats = inside.astype(np.float32)
     return found
 

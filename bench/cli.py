@@ -340,13 +340,25 @@ def split(folder: Path, target: Path, **said: Any) -> None:
 @data.command()
 @click.argument("source")
 @click.argument("target", type=PATH)
-@click.option("--limit", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--by", type=click.Choice(["kind", "light", "level"]), help="Rows by kind or light, or level by level.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many. Default: 48; with --by, 12 of each.")
+@click.option("--plain", is_flag=True, help="Leave out all that is drawn onto the photographs.")
 @click.option("--data", "folder", type=PATH, help="Folder of the photographs, for suites that do not ship them.")
-def preview(source: str, target: Path, limit: int, folder: Path | None) -> None:
-    """Draw a contact sheet of SOURCE (a folder, or the name of a suite) with boxes, masks and senses to TARGET.png."""
-    from .data import contact_sheet  # noqa: PLC0415
+def preview(source: str, target: Path, folder: Path | None, by: Any, **said: Any) -> None:
+    """Draw a contact sheet of SOURCE with outlines and senses to TARGET.png.
 
-    contact_sheet(_photographs(source, folder, limit), target, limit=limit)
+    SOURCE is a folder, the name or .toml file of a suite, or a .toml file that holds a recipe alone. --by level draws
+    generated photographs of the same numbers at every level of difficulty.
+    """
+    from .data import contact_sheet, grouped_sheet  # noqa: PLC0415
+    from .run.showing import open_shown  # noqa: PLC0415
+
+    shown, plain = open_shown(source, folder), said["plain"]
+    if by is None:
+        limit = said["limit"] or 48
+        contact_sheet(shown.first(limit), target, limit=limit, plain=plain)
+    else:
+        grouped_sheet(shown.by(by, said["limit"] or 12), target, plain=plain)
     click.echo(f"Contact sheet: {target}", err=True)
 
 
@@ -355,32 +367,20 @@ def preview(source: str, target: Path, limit: int, folder: Path | None) -> None:
 @click.argument("target", type=PATH)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many photographs.")
 def export(suite: str, target: Path, limit: int | None) -> None:
-    """Write the photographs of a generated SUITE to the folder TARGET: PNGs, annotations.json (COCO), split.csv."""
+    """Write the photographs of a generated SUITE to the folder TARGET, for use in other tools.
+
+    TARGET gets images, masks of parts and instances as PNG, annotations.json (COCO), split.csv, and README.txt, which
+    says what the numbers mean.
+    """
     from .data import export_coco, write_split  # noqa: PLC0415
     from .errors import UsageError  # noqa: PLC0415
+    from .run.showing import open_shown  # noqa: PLC0415
     from .suite import GeneratedData, load_suite  # noqa: PLC0415
 
     chosen = load_suite(suite)
     if not isinstance(chosen.data, GeneratedData):
         raise UsageError(f"{suite}: only generated photographs are exported; the others are yours already.")
-    photographs = _photographs(suite, None, limit)
+    photographs = open_shown(suite).first(limit)
     export_coco(photographs, target)
     write_split(chosen.folds.only({photo.id for photo in photographs}), target / "split.csv")
     click.echo(f"Exported to {target}", err=True)
-
-
-def _photographs(source: str, folder: Path | None, limit: int | None) -> Any:
-    """Open the first photographs of a folder or a suite."""
-    from .data import read  # noqa: PLC0415
-    from .run.inputs import Files, Generated, open_source  # noqa: PLC0415
-    from .suite import load_suite, suite_names  # noqa: PLC0415
-    from .synth import render_photograph  # noqa: PLC0415
-
-    if source not in suite_names() and not source.endswith(".toml"):
-        return read(Path(source))[:limit]
-    opened = open_source(load_suite(source), folder)
-    if isinstance(opened, Generated):
-        return tuple(render_photograph(opened.recipe, int(name)) for name in sorted(opened.ids)[:limit])
-    assert isinstance(opened, Files)
-    opened.require_pixels()
-    return opened.photographs[:limit]

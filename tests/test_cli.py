@@ -17,6 +17,7 @@ from command_lines import modules_after
 from PIL import Image
 
 from clastbench.cli import main
+from clastbench.data import read
 from clastbench.data.agu2021 import shipped_manifest
 
 
@@ -337,3 +338,74 @@ def test_progress_is_plain_lines_when_nobody_watches(tmp_path, tiny_suite, clast
     said = clastbench("run", tiny_suite, *HERE, "--backbone", "chance", *where(tmp_path / "h"), env=environment)
     assert "\x1b" not in said.stdout + said.stderr
     assert "\r" not in said.stderr
+
+
+UNDER_CONDITIONS = """fold,role,id
+f0,train,00003
+f0,train,00004
+f0,validation,00005
+f0,test,00001
+f0,test,00001~light=grey
+f0,test,00001~blur=2.5
+"""
+
+
+def test_an_export_holds_pictures_labels_annotations_and_the_split_conditions_too(call, tmp_path, write_suite):
+    suite = write_suite(tmp_path / "suite", split=UNDER_CONDITIONS)
+    said = call("data", "export", suite, "out")
+    assert (said.exit_code, said.stderr) == (0, "Exported to out\n")
+    assert {path.name for path in Path("out").iterdir()} == {
+        "README.txt", "annotations.json", "images", "instances", "masks", "split.csv"
+    }  # fmt: skip
+    photographs = read(Path("out"))
+    assert [photo.id for photo in photographs] == [
+        "00001", "00003", "00004", "00005", "00001~blur=2.5", "00001~light=grey"
+    ]  # fmt: skip
+    assert all(photo.artefacts is not None for photo in photographs)
+    assert {photo.group for photo in photographs if photo.id.startswith("00001")} == {"00001"}
+    assert sorted(Path("out", "split.csv").read_text().splitlines()) == sorted(UNDER_CONDITIONS.splitlines())
+
+
+def test_a_limited_export_has_a_split_of_what_it_holds(call, tmp_path, write_suite):
+    suite = write_suite(tmp_path / "suite", split=UNDER_CONDITIONS)
+    assert call("data", "export", suite, "out", "--limit", "3").exit_code == 0
+    assert [photo.id for photo in read(Path("out"))] == ["00001", "00003", "00004"]
+    assert set(Path("out", "split.csv").read_text().splitlines()[1:]) == {
+        "f0,test,00001",
+        "f0,train,00003",
+        "f0,train,00004",
+    }
+
+
+def test_photographs_that_are_not_generated_are_not_exported(call, folders):
+    assert "only generated photographs are exported" in one_clear_line(call("data", "export", folders, "out"), 2)
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("by", ["kind", "light", "level"])
+@pytest.mark.parametrize("plain", [[], ["--plain"]])
+def test_a_sheet_of_a_suite_is_grouped_as_asked(call, tiny_suite, by, plain):
+    said = call("data", "preview", tiny_suite, "sheet.png", "--by", by, "--limit", "2", *plain)
+    assert (said.exit_code, said.stderr) == (0, "Contact sheet: sheet.png\n")
+    with Image.open("sheet.png") as sheet:
+        assert sheet.width == 2 * 244
+        assert (sheet.height - (0 if plain else 40)) // (178 + 26) >= 3
+
+
+def test_a_sheet_of_a_recipe_needs_no_suite(call, tmp_path):
+    (tmp_path / "mine.toml").write_text('[data]\nsource = "synth"\nrecipe = { seed = 1, n_images = 5 }\n')
+    assert call("data", "preview", tmp_path / "mine.toml", "sheet.png", "--plain").exit_code == 0
+    with Image.open("sheet.png") as sheet:
+        assert sheet.size == (5 * 244, 178)
+
+
+def test_levels_of_photographs_that_are_not_generated_are_refused(call, folders):
+    said = call("data", "preview", folders.parent / "photos", "sheet.png", "--by", "level")
+    assert "only generated photographs have levels" in one_clear_line(said, 2)
+    assert not Path("sheet.png").exists()
+
+
+def test_a_file_that_is_neither_suite_nor_recipe_is_refused(call, tmp_path):
+    (tmp_path / "mine.toml").write_text("n_images = 5\n")
+    said = one_clear_line(call("data", "preview", tmp_path / "mine.toml", "sheet.png"), 2)
+    assert "is no suite, since it names no split, and no recipe either: recipe.seed" in said

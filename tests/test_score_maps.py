@@ -148,6 +148,18 @@ def test_a_map_that_is_everywhere_the_same_is_worth_nothing(tmp_path, score, nee
     assert column(tmp_path, "lift") == pytest.approx([0.0] * len(needed), abs=1e-6)
 
 
+def test_heat_on_artefacts_alone_is_wholly_theirs_and_where_there_are_none_nothing_is(tmp_path, score, needed):
+    def drawn(photo):
+        return np.any([decode(mask) for mask in photo.artefacts.values()], axis=0)
+
+    score(write(tmp_path / "maps", needed, lambda photo: drawn(photo) if photo.artefacts else mask(photo)))
+    shares = {
+        name: one for t in tables(tmp_path) for name, one in zip(t.image_id, t.values["share_artefacts"], strict=True)
+    }
+    assert shares == pytest.approx({photo.id: float(bool(photo.artefacts)) for photo in needed})
+    assert set(shares.values()) == {0.0, 1.0}
+
+
 def test_every_needed_photograph_is_scored_once(perfect, needed):
     assert sorted(name for table in tables(perfect) for name in table.image_id) == [photo.id for photo in needed]
     assert {table.method for table in tables(perfect)} == {EXTERNAL}

@@ -10,7 +10,7 @@ from .folders import read_folders
 from .letterbox import Letterbox, letterbox
 from .masks import decode, encode, from_coco, tails
 from .pictures import PictureFile, open_rgb, picture_size, sha256_of
-from .preview import contact_sheet
+from .preview import contact_sheet, grouped_sheet
 from .problems import Problem
 from .source import detect_format, digest, read
 from .splits import Fold, Split, check_split, make_split, read_split, write_split
@@ -32,6 +32,7 @@ __all__ = [
     "export_coco",
     "flip_vertical",
     "from_coco",
+    "grouped_sheet",
     "letterbox",
     "make_split",
     "mirror",

@@ -6,7 +6,7 @@ There is no stretch and no shear here, and no padding by reflection: each of the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..records import MIRRORED, Clast, Photomicrograph, Sense
+from ..records import MIRRORED, Clast, Mask, Photomicrograph, Sense
 from . import masks
 from .letterbox import PAD
 
@@ -50,7 +50,7 @@ def rotate(image: NDArray[np.uint8], degrees: float, pad: int = PAD) -> NDArray[
 
 
 def mirror_photograph(photo: Photomicrograph) -> Photomicrograph:
-    """Return the twin: pixels, boxes, masks, senses, foliation and truth mirrored; same group, so same split.
+    """Return the twin: pixels, boxes, masks, senses, foliation, truth and artefacts mirrored; same group, same split.
 
     The width comes from the attributes, from a mask, or else from the pixels.
     """
@@ -63,6 +63,7 @@ def mirror_photograph(photo: Photomicrograph) -> Photomicrograph:
         truth=None if photo.truth is None else MIRRORED[photo.truth],
         clasts=tuple(_mirror_clast(clast, width) for clast in photo.clasts),
         foliation_deg=None if photo.foliation_deg is None else -photo.foliation_deg,
+        artefacts=None if photo.artefacts is None else _mirror_masks(photo.artefacts),
     )
 
 
@@ -73,8 +74,12 @@ def _mirror_clast(clast: Clast, width: int) -> Clast:
         box_xyxy=(width - x1, y0, width - x0, y1),
         sense=None if clast.sense is None else cast("Sense", MIRRORED[clast.sense]),
         mask=None if clast.mask is None else masks.mirror(clast.mask),
-        parts={name: masks.mirror(part) for name, part in clast.parts.items()},
+        parts=_mirror_masks(clast.parts),
     )
+
+
+def _mirror_masks(named: Mapping[str, Mask]) -> dict[str, Mask]:
+    return {name: masks.mirror(mask) for name, mask in named.items()}
 
 
 def _width(photo: Photomicrograph) -> int:

@@ -3,7 +3,7 @@
 Beside COCO's own fields we read, on an annotation, `sense` (CW, CCW, none or null), `judged`, `kind`, `primary`,
 `ignore`, `core` and `tails` (polygons or run lengths); on an image, `sense` (the truth), `present`, `group`, `sha256`,
 `file_sha256`, `light`, `foliation_deg`, `um_per_px`, `name` (the id, where it is not the file name), `note`,
-`artefacts`, `attributes`.
+`artefacts`, `artefact_masks` (by kind, each as a `segmentation`; left out where nobody has drawn them), `attributes`.
 Where an annotation has no `sense`, its category is read as one: CW, CCW, none, or clast for "not told".
 
 `sense` none says that the clast was looked at and shows none. Null says so too where the category is none or the kind,
@@ -73,8 +73,8 @@ def assemble(
         except DataError as error:
             problems.append(Problem(file, where, str(error)))
     photographs = tuple(
-        _photograph(image, clasts[key], pixels[key], digests[key])
-        for key, (_, image) in document.images.items()
+        _photograph(image, clasts[key], pixels[key], digests[key], _artefacts(where, image, file, problems))
+        for key, (where, image) in document.images.items()
         if key in pixels
     )
     return Scan(photographs, (*document.problems, *problems))
@@ -99,7 +99,22 @@ def _digest(path: Path, image: CocoImage) -> str:
     return image.sha256 or actual
 
 
-def _photograph(image: CocoImage, clasts: list[Clast], pixels: Pixels, digest: str) -> Photomicrograph:
+def _artefacts(where: str, image: CocoImage, file: str, problems: list[Problem]) -> dict[str, Mask] | None:
+    """Return the masks of the artefacts that are sound, None where the file has none; add what is wrong to problems."""
+    if image.artefact_masks is None:
+        return None
+    found = {}
+    for kind, segmentation in image.artefact_masks.items():
+        try:
+            found[kind] = masks.from_coco(segmentation, image.height, image.width)
+        except DataError as error:
+            problems.append(Problem(file, f"{where}.artefact_masks.{kind}", str(error)))
+    return found
+
+
+def _photograph(
+    image: CocoImage, clasts: list[Clast], pixels: Pixels, digest: str, artefacts: dict[str, Mask] | None
+) -> Photomicrograph:
     truth, present = truth_of([class_told(clast) for clast in clasts if clast.primary and not clast.ignore])
     if "sense" in image.model_fields_set:
         truth, present = image.sense, image.sense in ("CW", "CCW") or (image.sense is None and present)
@@ -115,6 +130,7 @@ def _photograph(image: CocoImage, clasts: list[Clast], pixels: Pixels, digest: s
         foliation_deg=image.foliation_deg,
         um_per_px=image.um_per_px,
         attributes=_attributes(image),
+        artefacts=artefacts,
     )
 
 

@@ -43,6 +43,7 @@ class CocoImage(_Entry):
     note: Text = ""
     annotator_note: Text = ""
     artefacts: list[Text] = []
+    artefact_masks: dict[Text, object] | None = None
     attributes: dict[Text, Text] = {}
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DataError, UnknownNameError
@@ -80,13 +80,18 @@ def digest(photographs: Sequence[Photomicrograph]) -> str:
 
 def _canonical(photo: Photomicrograph) -> list[object]:
     clasts = [_canonical_clast(clast) for clast in photo.clasts]
-    return [photo.id, photo.sha256, photo.truth, photo.present, photo.group, photo.foliation_deg, clasts]
+    said: list[object] = [photo.id, photo.sha256, photo.truth, photo.present, photo.group, photo.foliation_deg, clasts]
+    return said if photo.artefacts is None else [*said, _canonical_masks(photo.artefacts)]
 
 
 def _canonical_clast(clast: Clast) -> list[object]:
     box = [round(float(value), 6) for value in clast.box_xyxy]
-    shapes = [_canonical_mask(clast.mask), {name: _canonical_mask(part) for name, part in clast.parts.items()}]
+    shapes = [_canonical_mask(clast.mask), _canonical_masks(clast.parts)]
     return [box, clast.sense, clast.kind, clast.ignore, clast.primary, clast.judged, *shapes]
+
+
+def _canonical_masks(masks: Mapping[str, Mask]) -> dict[str, object]:
+    return {name: _canonical_mask(mask) for name, mask in masks.items()}
 
 
 def _canonical_mask(mask: Mask | None) -> list[object] | None:

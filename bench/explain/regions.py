@@ -67,6 +67,14 @@ def regions_of(
     return Regions(seen["clast"], _partition(seen))
 
 
+def covered_by(artefacts: Mapping[str, Mask] | None, shape: tuple[int, int]) -> Region | None:
+    """Return what a photograph's artefacts cover together, bool[H, W]: nothing where there are none, None if unknown.
+
+    Raises DataError for a mask of another size than the photograph's `shape` (H, W).
+    """
+    return None if artefacts is None else _union([_decoded(mask, shape) for mask in artefacts.values()], shape)
+
+
 def shrunk(mask: Region, shape: tuple[int, int]) -> Region:
     """Return bool[H, W] on a grid of `shape` (h, w): True where at least half of a cell's area is.
 

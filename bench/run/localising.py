@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..data.letterbox import pixels_inside, place_of, read_map
 from ..data.masks import decode, encode
-from ..explain.regions import Regions, regions_of, shrunk
+from ..explain.regions import Regions, covered_by, regions_of, shrunk
 from ..metrics import LOCALISATION
 from ..metrics import localise as scores_of
 from ..metrics import shares as shares_of
@@ -152,19 +152,23 @@ def _cells(positions: NDArray[np.float64], start: float, stop: float, n: int) ->
 
 
 def scene_of(photo: Photomicrograph, box: Box | None, clasts: Sequence[Clast]) -> Scene:
-    """Cut out of a photograph what an input shows, with the regions of the clasts in question."""
+    """Cut out of a photograph what an input shows, with the regions of the clasts in question and of its artefacts."""
     width, height = size_of(photo)
+    artefacts = covered_by(photo.artefacts, (height, width))
     x0, y0, x1, y1 = (0, 0, width, height) if box is None else pixels_inside(box, height, width)
     scale = min(1.0, LONGEST / max(x1 - x0, y1 - y0))
     if scale == 1:
-        regions = regions_of(clasts, (height, width), window=(x0, y0, x1, y1))
+        regions = regions_of(clasts, (height, width), window=(x0, y0, x1, y1), artefacts=artefacts)
         return Scene((height, width), (x0, y0, x1, y1), regions)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     down, across = height / rows, width / columns
     left, top = int(x0 / across), int(y0 / down)
     right, bottom = max(left + 1, round(x1 / across)), max(top + 1, round(y1 / down))
     regions = regions_of(
-        [_shrunk(clast, (rows, columns)) for clast in clasts], (rows, columns), window=(left, top, right, bottom)
+        [_shrunk(clast, (rows, columns)) for clast in clasts],
+        (rows, columns),
+        window=(left, top, right, bottom),
+        artefacts=None if artefacts is None else shrunk(artefacts, (rows, columns)),
     )
     return Scene((height, width), (left * across, top * down, right * across, bottom * down), regions)
 

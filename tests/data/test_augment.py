@@ -89,6 +89,14 @@ def test_a_twin_is_mirrored_in_every_respect():
     assert twin.clasts[0].parts["core"].polygons == ((7, 1, 5, 1, 5, 3),)
 
 
+def test_the_artefacts_of_a_twin_are_mirrored_and_unknown_ones_stay_unknown():
+    bar = np.zeros((6, 8), bool)
+    bar[4, 1:4] = True
+    twin = augment.mirror_photograph(photograph(artefacts={"scale-bar": masks.encode(bar)}))
+    assert np.array_equal(decode(twin.artefacts["scale-bar"]), bar[:, ::-1])
+    assert augment.mirror_photograph(photograph()).artefacts is None
+
+
 def test_a_twin_without_sense_stays_without():
     twin = augment.mirror_photograph(photograph(truth=None, clasts=(Clast((0, 0, 2, 2), None),), foliation_deg=None))
     assert twin.truth is None

@@ -157,3 +157,40 @@ def test_what_is_not_a_coco_document_is_refused(tmp_path, text):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_coco(tmp_path / "annotations.json")
+
+
+def bar() -> dict:
+    return {"size": [30, 40], "counts": [1100, 60, 40]}
+
+
+def test_masks_of_artefacts_are_read_by_kind(coco_file):
+    def change(document):
+        document["images"][0].update(artefact_masks={"scale-bar": bar(), "letter": [[1, 1, 6, 1, 6, 9, 1, 9]]})
+        document["images"][1].update(artefact_masks={})
+
+    first, second = read_coco(coco_file(change))
+    assert {kind: decode(mask).sum() for kind, mask in first.artefacts.items()} == {"scale-bar": 60, "letter": 40}
+    assert second.artefacts == {}
+
+
+def test_without_masks_of_artefacts_they_are_unknown(coco_file):
+    assert [photo.artefacts for photo in read_coco(coco_file())] == [None, None]
+    said = coco_file(lambda document: document["images"][0].update(artefact_masks=None))
+    assert read_coco(said)[0].artefacts is None
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([], r"artefact_masks.*valid dictionary"),
+        ({"frame": None}, r"artefact_masks\.frame: segmentation: expected polygons or run lengths"),
+        ({"frame": []}, r"artefact_masks\.frame: segmentation: expected polygons or run lengths"),
+        ({"frame": [[1, 2, 3]]}, r"artefact_masks\.frame.*at least 6 coordinates"),
+        ({"frame": {"size": [3, 3], "counts": [9]}}, r"artefact_masks\.frame.*\[30, 40\]"),
+        ({"crack": bar(), "frame": {"size": [30, 40], "counts": [7]}}, r"artefact_masks\.frame.*sum 1200"),
+    ],
+)
+def test_an_impossible_mask_of_an_artefact_is_refused_by_its_kind(coco_file, said, words):
+    path = coco_file(lambda document: document["images"][1].update(artefact_masks=said))
+    with pytest.raises(DataError, match=rf"annotations\.json: images\[1\]\.{words}"):
+        read_coco(path)

@@ -69,12 +69,83 @@ def test_the_same_records_come_back(tmp_path):
 
 
 def test_generated_clasts_come_back_judged(tmp_path):
-    recipe = Recipe(seed=1, n_images=12, none_share=0.9)
+    recipe = Recipe(seed=1, n_images=12, kinds=(("sigma", 1), ("phi", 3), ("theta", 3)))
     before = [render_photograph(recipe, index) for index in range(12)]
     after = read_coco(export_coco(before, tmp_path))
     assert [photo.clasts for photo in after] == [photo.clasts for photo in before]
     assert {clast.kind for photo in after for clast in photo.clasts if clast.sense is None} == {"phi", "theta"}
     assert all(clast.judged for photo in after for clast in photo.clasts)
+
+
+def test_masks_of_artefacts_come_back_and_unknown_ones_stay_unknown(tmp_path):
+    known, unknown, none = photographs()
+    scratch = np.zeros((12, 16), bool)
+    scratch[:, 7] = True
+    drawn = {"scratch": masks.encode(scratch), "letter": Mask(12, 16, polygons=((1.0, 1.0, 5.0, 1.0, 5.0, 4.0),))}
+    before = (replace(known, artefacts=drawn), unknown, replace(none, artefacts={}))
+    after = read_coco(export_coco(before, tmp_path))
+    assert without_pixels(after) == without_pixels(before)
+    assert digest(after) == digest(before)
+    assert [photo.artefacts for photo in after] == [drawn, None, {}]
+
+
+def test_generated_artefacts_come_back(tmp_path):
+    recipe = Recipe(seed=1, n_images=6, artefacts=1.0)
+    before = [render_photograph(recipe, index) for index in range(6)]
+    after = read_coco(export_coco(before, tmp_path))
+    assert [photo.artefacts for photo in after] == [photo.artefacts for photo in before]
+    assert all(photo.artefacts for photo in after)
+
+
+def test_a_mask_of_an_artefact_without_polygons_is_an_empty_one(tmp_path):
+    before = replace(photographs()[1], artefacts={"crack": Mask(12, 16, polygons=())})
+    (after,) = read_coco(export_coco([before], tmp_path))
+    assert not masks.decode(after.artefacts["crack"]).any()
+
+
+def label_picture(path):
+    with Image.open(path) as picture:
+        assert picture.mode == "L"
+        return np.array(picture)
+
+
+def test_the_label_pictures_of_generated_photographs_are_their_masks(tmp_path):
+    recipe = Recipe(seed=1, n_images=8, others=(2, 4))
+    shown = [render_photograph(recipe, index) for index in range(8)]
+    export_coco(shown, tmp_path)
+    for number, photo in enumerate(shown, 1):
+        parts = label_picture(tmp_path / "masks" / f"{number:05d}.png")
+        instances = label_picture(tmp_path / "instances" / f"{number:05d}.png")
+        assert np.array_equal(parts > 0, instances > 0)
+        for place, clast in enumerate(photo.clasts, 1):
+            assert np.array_equal(instances == place, masks.decode(clast.mask))
+            assert np.array_equal((instances == place) & (parts == 2), masks.decode(clast.parts["core"]))
+            assert np.array_equal((instances == place) & (parts == 1), masks.decode(clast.parts["tails"]))
+        assert instances.max(initial=0) == len(photo.clasts)
+
+
+def test_every_picture_has_its_label_pictures_and_the_folder_says_what_they_mean(tmp_path):
+    export_coco(photographs(), tmp_path)
+    names = {f"{number:05d}.png" for number in (1, 2, 3)}
+    for folder in ("images", "masks", "instances"):
+        assert {path.name for path in (tmp_path / folder).iterdir()} == names
+    said = (tmp_path / "README.txt").read_text(encoding="utf-8")
+    assert "0 matrix, 1 mantle and tails, 2 core" in said
+    assert "the earlier clast wins" in said
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [(Mask(12, 16), "exactly one of the two"), (Mask(3, 4, counts=(12,)), "4 by 3 pixels, the picture of 16 by 12")],
+)
+@pytest.mark.parametrize("place", ["outline", "core", "artefact"])
+def test_a_mask_that_contradicts_itself_or_its_picture_is_not_exported(tmp_path, mask, words, place):
+    clast = Clast((0.0, 0.0, 2.0, 2.0), "CW", mask=mask if place == "outline" else None)
+    clast = replace(clast, parts={"core": mask} if place == "core" else {})
+    shown = replace(photographs()[1], clasts=(clast,), artefacts={"frame": mask} if place == "artefact" else None)
+    with pytest.raises(DataError, match=words):
+        export_coco([shown], tmp_path)
+    assert not (tmp_path / "annotations.json").exists()
 
 
 def test_a_replaced_picture_is_refused_by_name(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from clastbench.data import source
 from clastbench.errors import DataError, UnknownNameError
-from clastbench.records import Clast, Photomicrograph
+from clastbench.records import Clast, Mask, Photomicrograph
 
 
 def test_the_room_opens_without_the_heavy_libraries():
@@ -86,10 +86,17 @@ def test_the_digest_does_not_depend_on_the_order():
         {"clasts": (Clast((0, 0, 2, 2), "CCW"),)},
         {"clasts": (Clast((0, 0, 2, 2), "CW", ignore=True),)},
         {"clasts": (Clast((0, 0, 2, 2), "CW", judged=False),)},
+        {"artefacts": {}},
     ],
 )
 def test_the_digest_knows_everything_that_a_score_depends_on(change):
     assert source.digest([replace(photo(), **change)]) != source.digest([photo()])
+
+
+def test_the_digest_knows_what_artefacts_cover():
+    marks = [{}, {"crack": Mask(2, 2, counts=(1, 3))}, {"crack": Mask(2, 2, counts=(2, 2))}]
+    marks.append({"bubble": marks[1]["crack"]})
+    assert len({source.digest([photo(artefacts=one)]) for one in marks}) == len(marks)
 
 
 def test_the_digest_is_pinned():

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from clastbench.data.masks import box_around, encode
 from clastbench.errors import DataError
-from clastbench.explain.regions import Regions, regions_of, shrunk
+from clastbench.explain.regions import Regions, covered_by, regions_of, shrunk
 from clastbench.metrics import REGIONS
 from clastbench.records import Clast
 
@@ -129,6 +129,21 @@ def test_artefacts_take_precedence_over_everything():
     assert np.array_equal(found.parts["artefacts"], scale_bar)
     assert np.array_equal(found.parts["core"], CORE & ~scale_bar)
     assert is_partition(found)
+
+
+def test_artefacts_of_all_kinds_are_one_region():
+    one, other = disc(20, 20, 9), bar(10, 60, 20)
+    assert np.array_equal(covered_by({"bubble": encode(one), "crack": encode(other)}, SHAPE), one | other)
+
+
+def test_a_photograph_without_artefacts_has_an_empty_region_and_one_nobody_looked_at_has_none():
+    assert not covered_by({}, SHAPE).any()
+    assert covered_by(None, SHAPE) is None
+
+
+def test_artefacts_drawn_for_a_picture_of_another_size_are_refused():
+    with pytest.raises(DataError, match="120 by 80 pixels, but its photograph of 119 by 80"):
+        covered_by({"frame": encode(np.ones(SHAPE, bool))}, (80, 119))
 
 
 def test_unknown_artefacts_take_nothing():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from clastbench.data.letterbox import place_of, read_map
+from clastbench.metrics import LOCALISATION
 from clastbench.records import TARGETS, Clast, Photomicrograph, untrained
 from clastbench.results import path_of, read
 from clastbench.run import regards
@@ -257,6 +260,85 @@ def test_the_ceiling_at_full_resolution_is_the_outline_itself():
     scene = scene_of(photo([clast(ONE)]), None, [clast(ONE)])
     extent = (0.0, 0.0, 60.0, 40.0)
     assert scene.scores(scene.ceiling((40, 60), extent), extent)["lift"] == pytest.approx(1)
+
+
+def with_bar(shape=(40, 60), rows=slice(30, 36), columns=slice(40, 55)) -> tuple[Photomicrograph, np.ndarray]:
+    """A photograph with one clast and a scale bar, and where the bar is."""
+    from clastbench.data.masks import encode
+
+    bar = np.zeros(shape, bool)
+    bar[rows, columns] = True
+    region = np.zeros(shape, bool)
+    region[shape[0] // 8 : shape[0] // 3, shape[1] // 8 : shape[1] // 3] = True
+    one = Clast((0.0, 0.0, 1.0, 1.0), "CW", mask=encode(region), parts={"core": encode(region)})
+    shown = Photomicrograph(
+        "a", lambda: np.zeros((*shape, 3), np.uint8), "", "CW", True, "a", (one,), artefacts={"scale-bar": encode(bar)}
+    )
+    return shown, bar
+
+
+def test_a_map_with_all_its_heat_on_the_scale_bar_has_the_whole_share_there():
+    shown, bar = with_bar()
+    found = scene_of(shown, None, shown.clasts).scores(bar.astype(np.float32), (0.0, 0.0, 60.0, 40.0))
+    assert (found["share_artefacts"], found["lift_artefacts"]) == (1, 1)
+    assert found["area_artefacts"] == pytest.approx(bar.mean())
+    assert found["share_matrix"] == found["share_border"] == 0
+
+
+def test_in_a_crop_too_heat_on_the_scale_bar_is_heat_on_an_artefact():
+    shown, bar = with_bar()
+    found = scene_of(shown, (35.0, 20.0, 60.0, 40.0), shown.clasts).scores(
+        bar.astype(np.float32), (0.0, 0.0, 60.0, 40.0)
+    )
+    assert found["share_artefacts"] == 1
+    assert found["area_artefacts"] == pytest.approx(bar.sum() / 500)
+
+
+def test_a_crop_that_shows_no_artefact_has_no_heat_on_one():
+    shown, _ = with_bar()
+    found = scene_of(shown, (0.0, 0.0, 30.0, 25.0), shown.clasts).scores(
+        np.ones((2, 2), np.float32), (0.0, 0.0, 60.0, 40.0)
+    )
+    assert [found[f"{kind}_artefacts"] for kind in ("share", "area", "lift")] == [0, 0, 0]
+
+
+def test_on_the_coarser_grid_of_a_big_photograph_the_scale_bar_keeps_its_place():
+    shown, bar = with_bar((1200, 1800), slice(1000, 1060), slice(1200, 1600))
+    found = scene_of(shown, None, shown.clasts).scores(bar.astype(np.float32), (0.0, 0.0, 1800.0, 1200.0))
+    assert found["share_artefacts"] > 0.98
+    assert found["area_artefacts"] == pytest.approx(bar.mean(), rel=0.05)
+
+
+@pytest.mark.parametrize("box", [None, (0.0, 0.0, 30.0, 25.0)])
+@pytest.mark.parametrize(("artefacts", "share"), [({}, 0), (None, None)])
+def test_where_nobody_has_drawn_artefacts_their_share_is_undefined_and_where_there_are_none_it_is_0(
+    box, artefacts, share
+):
+    shown = replace(with_bar()[0], artefacts=artefacts)
+    found = scene_of(shown, box, shown.clasts).scores(np.ones((2, 2), np.float32), (0.0, 0.0, 60.0, 40.0))
+    said = [found[f"{kind}_artefacts"] for kind in ("share", "area", "lift")]
+    assert said == [share] * 3 if share is not None else all(np.isnan(said))
+
+
+def test_artefacts_change_no_score_of_the_clast_itself():
+    shown, bar = with_bar(rows=slice(8, 12), columns=slice(8, 30))
+    extent = (0.0, 0.0, 60.0, 40.0)
+    covered = scene_of(shown, None, shown.clasts).scores(bar.astype(np.float32), extent)
+    bare = scene_of(replace(shown, artefacts={}), None, shown.clasts).scores(bar.astype(np.float32), extent)
+    assert covered["share_core"] == 0 < bare["share_core"]
+    assert [covered[name] for name in LOCALISATION] == [bare[name] for name in LOCALISATION]
+
+
+def test_every_map_of_a_generated_suite_has_a_share_on_artefacts(tiny_run):
+    shares = [
+        value
+        for record in tiny_run.records()
+        for table in record.maps
+        if not table.reason and not table.method.endswith("random weights")
+        for value in table.values["share_artefacts"]
+    ]
+    assert None not in shares
+    assert min(shares) == 0 < max(shares)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (33, 47)])

@@ -101,7 +101,8 @@ def painted(photo):
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, run_suite):
     folder = tmp_path_factory.mktemp("painted")
-    recipe = Recipe(seed=3, n_images=48, width=96, height=64)
+    kinds = (("sigma", 2), ("phi", 1), ("free", 1))
+    recipe = Recipe(seed=3, n_images=48, width=96, height=64, kinds=kinds, others=(0, 0))
     photographs = [painted(render_photograph(recipe, index)) for index in range(48)]
     export_coco(photographs, folder / "photos")
     roles = [("train", 24), ("validation", 4), ("test", 20)]

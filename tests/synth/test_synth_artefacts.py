@@ -38,7 +38,7 @@ def grey_image(width=192, height=128):
 def drawn_onto(artefacts, width=192, height=128):
     """Masks of both steps, and pairs of pixels before and after them."""
     light, image = grey_light(width, height), grey_image(width, height)
-    etched, overlaid = etch(light, artefacts), overlay(image, artefacts)
+    etched, overlaid = etch(light, artefacts, float(light.mean())), overlay(image, artefacts)
     pixels = [(grey_light(width, height), light, etched), (grey_image(width, height), image, overlaid)]
     return etched | overlaid, pixels
 
@@ -182,7 +182,7 @@ def test_an_artefact_lies_at_the_same_place_at_twice_the_resolution():
 
 def test_etching_ignores_what_is_laid_over():
     light = grey_light()
-    assert etch(light, [EXAMPLES[kind] for kind in OVERLAID]) == {}
+    assert etch(light, [EXAMPLES[kind] for kind in OVERLAID], 0.25) == {}
     np.testing.assert_array_equal(light, grey_light())
 
 

@@ -51,7 +51,7 @@ _SUPERSAMPLING = 3
 _CAPITAL = 48
 """Height, in pixels, of the capitals that lettering is rasterised with before it is scaled to its place."""
 _WHITE = 4.0
-"""Linear light that counts as white, over the mean light of the picture: the camera exposes the mean to about 1/4."""
+"""Linear light that counts as white, over the brightness of the rock: the camera exposes that to about 1/4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ def draw_artefacts(rng: Random, share: float) -> tuple[Artefact, ...]:
     return tuple(artefact for artefact in every if artefact.kind in kept)
 
 
-def etch(light: Floats, artefacts: Sequence[Artefact]) -> dict[str, Region]:
-    """Put bubbles and cracks into linear light float32[H, W, 3], in place; other kinds are ignored.
+def etch(light: Floats, artefacts: Sequence[Artefact], brightness: float) -> dict[str, Region]:
+    """Put bubbles and cracks into linear light float32[H, W, 3] of a brightness, in place; other kinds are ignored.
 
     Returns the mask bool[H, W] of the pixels touched by each kind; a kind that touched none is absent.
     """
-    return _put(_ETCHED, light, _WHITE * float(light.mean()), artefacts)
+    return _put(_ETCHED, light, _WHITE * brightness, artefacts)
 
 
 def overlay(image: NDArray[np.uint8], artefacts: Sequence[Artefact]) -> dict[str, Region]:

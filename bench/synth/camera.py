@@ -14,7 +14,7 @@ from .texture import Floats, stream
 _GAMMA = 2.2
 _WHITE = 4.0
 """Brightest light that is told from brighter light before the tones are stretched."""
-_CLIPPED = (3, 97)
+_CLIPPED = (4, 96)
 _LEAST_RANGE = 0.35
 """Tones are not stretched more than so: flat pictures stay rather flat."""
 _MASK = 0.5

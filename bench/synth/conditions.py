@@ -95,19 +95,19 @@ def _in_light(recipe: Recipe, index: int, value: str) -> Scene:
 
 
 def _with_contrast(recipe: Recipe, index: int, value: str) -> Scene:
-    scene, ratio = draw_scene(recipe, index), _positive(value)
+    scene, ratio = draw_scene(recipe, index), _factor(value)
     contrast = ratio if scene.optics.contrast > 1 else 1 / ratio
     return replace(scene, optics=replace(scene.optics, contrast=contrast))
 
 
 def _sized(recipe: Recipe, index: int, value: str) -> Scene:
-    scene, factor = draw_scene(recipe, index), _positive(value)
+    scene, factor = draw_scene(recipe, index), _factor(value)
     return replace(scene, clasts=tuple(replace(one, radius=one.radius * factor) for one in scene.clasts))
 
 
 def _with_tails(recipe: Recipe, index: int, value: str) -> Scene:
     """Let the mantles have seen more or less strain: longer or shorter tails. The sense is read anew."""
-    scene, factor = draw_scene(recipe, index), _positive(value)
+    scene, factor = draw_scene(recipe, index), _factor(value)
     clasts = (
         replace(one, mantles=tuple(Mantle(rim.thickness, rim.strain * factor) for rim in one.mantles))
         for one in scene.clasts
@@ -117,7 +117,7 @@ def _with_tails(recipe: Recipe, index: int, value: str) -> Scene:
 
 def _tilted(recipe: Recipe, index: int, value: str) -> Scene:
     scene = draw_scene(recipe, index)
-    return replace(scene, matrix=replace(scene.matrix, tilt=float(value)))
+    return replace(scene, matrix=replace(scene.matrix, tilt=_number(value, -180, 180)))
 
 
 def _turned(recipe: Recipe, index: int, value: str) -> Scene:
@@ -142,16 +142,20 @@ def _at_level(recipe: Recipe, index: int, value: str) -> Scene:
     return draw_scene(Recipe(**at_level({**said, "level": value})), index)
 
 
-def _positive(value: str) -> float:
-    if (number := float(value)) <= 0:
+def _number(value: str, low: float, high: float) -> float:
+    if not low <= (number := float(value)) <= high:  # not a number is not within either
         raise ValueError(value)
     return number
 
 
+def _factor(value: str) -> float:
+    return _number(value, 0.1, 10)
+
+
 FACTORS: Mapping[str, Callable[[Recipe, int, str], Scene]] = {
     "light": _in_light,
-    "blur": lambda recipe, index, value: blurred(draw_scene(recipe, index), float(value)),
-    "noise": lambda recipe, index, value: noisy(draw_scene(recipe, index), float(value)),
+    "blur": lambda recipe, index, value: blurred(draw_scene(recipe, index), _number(value, 0, 20)),
+    "noise": lambda recipe, index, value: noisy(draw_scene(recipe, index), _number(value, 0, 1)),
     "contrast": _with_contrast,
     "size": _sized,
     "tails": _with_tails,

@@ -10,7 +10,7 @@ from .optics import Crystals, appearance
 from .rock import core_window, foliation_frame
 from .scene import Porphyroclast, Scene
 from .shape import core_depth
-from .texture import PALETTE, Place, grains_at, noise_at, ridges, stream
+from .texture import PALETTE, Place, grains_at, noise_at, ridges, rough_at, stream
 
 Region = NDArray[np.bool_]
 
@@ -36,7 +36,7 @@ def paint_core(picture: Floats, scene: Scene, clast: Porphyroclast, shown: Regio
     u, v = x / scale, y / scale
     rng = stream(clast.seed, "core")
     unit = np.float32(scene.width / 192)
-    edge = np.float32(rng.uniform(0, 1)) * np.clip(1 - core_depth(clast, x, y) / (np.float32(_RIM) * unit), 0, 1)
+    edge = np.float32(rng.uniform(0.3, 1)) * np.clip(1 - core_depth(clast, x, y) / (np.float32(_RIM) * unit), 0, 1)
     axis = _axes(rng, clast, u, v) - np.float32(np.radians(scene.optics.stage))
     section = np.full(u.shape, rng.uniform(0.4, 1.0), np.float32)
     crystals = Crystals(np.zeros(u.shape, np.uint8), axis.astype(np.float32), section, edge.astype(np.float32))
@@ -55,8 +55,8 @@ def _axes(rng: np.random.Generator, clast: Porphyroclast, u: Floats, v: Floats) 
     bent = np.float32(axis) + np.float32(bend) * noise_at(along * np.float32(0.8), across * np.float32(0.4), places[0])
     if patchy:  # subgrains, or a clast of a few grains
         size, turn = rng.uniform(0.3, 0.9), rng.uniform(0.1, 0.4)
-        grain, _ = grains_at(along / np.float32(size), across / np.float32(0.7 * size), places[1])
-        bent = bent + np.float32(turn) * (grain % 7 / np.float32(6))
+        subgrain = grains_at(along / np.float32(size), across / np.float32(0.7 * size), places[1]).number
+        bent = bent + np.float32(turn) * (subgrain % 7 / np.float32(6))
     if clast.mineral in _TWINNED and rng.random() < 0.6:
         width, cross = rng.uniform(0.08, 0.6), u * np.float32(np.cos(ways[1])) + v * np.float32(np.sin(ways[1]))
         jitter = noise_at(cross * 3, cross * 0, places[2])  # lamellae of uneven width …
@@ -76,7 +76,7 @@ def _flaws(rng: np.random.Generator, clast: Porphyroclast, u: Floats, v: Floats,
     way, cloud, lines, cracks, specks = rng.uniform(0, np.pi), *rng.random(4)
     if clast.mineral in _SHEETS:  # mica is cleaved along its length
         way = np.radians(clast.angle + 90) + rng.normal(0, 0.1)
-    bright = 1 - np.float32(0.5 * cloud) * noise_at(x / 7, y / 7, places[0]) * noise_at(x / 2, y / 2, places[1])
+    bright = 1 - np.float32(0.5 * cloud) * rough_at(x / 7, y / 7, places[0]) * rough_at(x / 2, y / 2, places[1])
     if clast.mineral in _CLEAVED and lines < 0.6:
         across = x * np.float32(np.cos(way)) + y * np.float32(np.sin(way))
         along = y * np.float32(np.cos(way)) - x * np.float32(np.sin(way))
@@ -86,7 +86,6 @@ def _flaws(rng: np.random.Generator, clast: Porphyroclast, u: Floats, v: Floats,
     if specks < 0.5:
         often = np.float32(0.5 * PALETTE * specks) * noise_at(u * np.float32(1.5), v * np.float32(1.5), places[3]) ** 4
         for size in _INCLUSIONS:
-            grain, _ = grains_at(x / np.float32(size), y / np.float32(size), places[4])
-            bright[grain < often] *= np.float32(0.4)
+            bright[grains_at(x / np.float32(size), y / np.float32(size), places[4]).number < often] *= np.float32(0.4)
     flawed: Floats = np.maximum(bright, 0).astype(np.float32)
     return flawed

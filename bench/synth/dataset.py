@@ -14,7 +14,7 @@ from .recipe import Recipe, recipe_digest
 from .render import render
 from .scene import Scene
 
-_IDENTITY = re.compile(r"(\d{5,})(?:~([a-z-]+(?:=[^~/\s]+)?))?")
+_IDENTITY = re.compile(r"([0-9]{5,})(?:~([a-z-]+(?:=[^~/\s]+)?))?")
 
 
 def identity_of(index: int, condition: str = "") -> str:
@@ -25,7 +25,7 @@ def identity_of(index: int, condition: str = "") -> str:
 def parse_identity(identity: str) -> tuple[int, str]:
     """Return index and condition of an id; raise SuiteError for what is none."""
     found = _IDENTITY.fullmatch(identity)
-    if not found:
+    if not found or identity_of(int(found[1]), found[2] or "") != identity:
         raise SuiteError(f"{identity!r} is no generated photograph; expected one like 00012 or 00012~blur=1.5.")
     return int(found[1]), found[2] or ""
 

@@ -34,7 +34,8 @@ def draw_scene(recipe: Recipe, index: int) -> Scene:
     seed = int(np.random.SeedSequence([recipe.seed, index]).generate_state(1)[0])
     rng = stream(seed, "subject")
     subject = _pick(rng, recipe.kinds)
-    matrix, optics = _draw_matrix(stream(seed, "matrix"), recipe, subject), _draw_optics(stream(seed, "optics"), recipe)
+    optics = _draw_optics(stream(seed, "optics"), recipe)
+    matrix = _draw_matrix(stream(seed, "matrix"), recipe, subject, optics.light)
     clasts = [] if subject == "free" else _draw_clasts(rng, stream(seed, "others"), recipe, subject)
     if clasts:
         matrix = replace(matrix, stray_mineral=clasts[0].mineral)
@@ -119,9 +120,15 @@ def _apart(one: Porphyroclast, other: Porphyroclast) -> bool:
 
 
 def _draw_shape(rng: Random, recipe: Recipe, kind: str) -> Porphyroclast:
-    """Draw until the geometry shows the kind; place and size are left at 0 and 1, the shear clockwise."""
+    """Draw until the geometry shows the kind; place and size are left at 0 and 1, the shear clockwise.
+
+    Cores of mantled clasts lean either way as often, as in nature: their lean is no sign of the sense.
+    """
+    rises = bool(rng.random() < 0.5)
     for _ in range(_TRIES):
         clast = _propose(rng, recipe, kind)
+        if kind != "fish" and (clast.angle > 0) != rises:
+            continue
         if read(clast) == (kind, "CW" if kind in _SENSE_BEARING else None):
             return clast
     raise SuiteError(f"Recipe: no clast of kind {kind} in {_TRIES} draws; widen `mantle` and `strain`.")
@@ -167,7 +174,7 @@ FISH_OUTLINES: tuple[Outline, ...] = ("lens", "lens", "rhomb")
 
 def _draw_mantles(rng: Random, recipe: Recipe, kind: str) -> tuple[tuple[Mantle, ...], float]:
     """Return the mantles of a kind, and the strain that bends the foliation."""
-    wrap, (thin, thick) = rng.uniform(0.6, 2.2), recipe.mantle
+    wrap, (thin, thick) = rng.uniform(0.4, 1.8), recipe.mantle
     first, second = rng.random(2)
     if kind == "sigma":
         strain = rng.uniform(*recipe.strain)
@@ -202,16 +209,16 @@ def _draw_angle(rng: Random, aspect: float, strain: float) -> float:
 
 STYLES = {
     # grain, aspect, bands, scatter, flakes, films: ranges, lengths in pixels of a picture 192 wide
-    "mosaic": ((3.0, 8.0), (1.1, 2.2), (0.1, 0.4), (0.0, 0.4), (0.0, 0.08), (0.0, 0.1)),
-    "banded": ((2.5, 5.5), (1.4, 3.0), (0.25, 0.5), (0.0, 0.2), (0.0, 0.15), (0.05, 0.3)),
+    "mosaic": ((2.5, 8.0), (1.0, 1.9), (0.1, 0.4), (0.0, 0.4), (0.0, 0.08), (0.0, 0.1)),
+    "banded": ((2.0, 5.5), (1.2, 2.4), (0.25, 0.5), (0.0, 0.2), (0.0, 0.15), (0.05, 0.3)),
     "fine": ((1.4, 2.6), (1.0, 2.0), (0.2, 0.5), (0.0, 0.3), (0.0, 0.1), (0.05, 0.3)),
-    "lines": ((2.2, 4.0), (1.8, 3.2), (0.1, 0.4), (0.0, 0.3), (0.2, 0.6), (0.1, 0.4)),
+    "lines": ((1.8, 4.0), (1.3, 2.6), (0.1, 0.4), (0.0, 0.3), (0.1, 0.4), (0.1, 0.4)),
     "granoblastic": ((6.0, 15.0), (1.0, 1.3), (0.0, 0.0), (0.2, 0.5), (0.0, 0.03), (0.0, 0.0)),
 }
 """What the matrix may look like; the last only without clasts."""
 
 
-def _draw_matrix(rng: Random, recipe: Recipe, subject: str) -> Matrix:
+def _draw_matrix(rng: Random, recipe: Recipe, subject: str, light: str) -> Matrix:
     """Draw the matrix; without a clast there is more of its material elsewhere, so that colour is no short cut."""
     unit = recipe.width / 192
     styles = list(STYLES)
@@ -227,12 +234,13 @@ def _draw_matrix(rng: Random, recipe: Recipe, subject: str) -> Matrix:
         minerals=(first, first if rng.random() < 0.4 else second),  # or layers differ in grain size alone
         grain=unit * grain,
         aspect=aspect,
-        patches=float(rng.uniform(0.2, 1.4)),
+        patches=float(rng.uniform(0.1, 0.6) if light in ("plane", "sem") else rng.uniform(0.2, 1.4)),
         waves=unit * float(rng.uniform(0, 2.5)),
         bands=bands,
         scatter=scatter,
         strays=float(strays),
         stray_mineral=str(_choose(rng, CLAST_MINERALS)),
+        survivors=float(max(0.0, rng.uniform(-0.2, 0.5))) if style != "granoblastic" else 0.0,
         mixing=float(rng.uniform(0, 0.4)),
         flakes=flakes,
         films=films,
@@ -248,12 +256,12 @@ def _draw_optics(rng: Random, recipe: Recipe) -> Optics:
     return Optics(light=light, stage=stage, contrast=ratio if rng.random() < 0.5 else 1 / ratio)
 
 
-EXPOSURES = {"plane": (0.4, 0.9), "sem": (0.2, 0.6)}
+EXPOSURES = {"plane": (0.35, 0.75), "sem": (0.2, 0.6)}
 """Brightness of the matrix; between crossed polars it is darker."""
 
 
 def _draw_camera(rng: Random, recipe: Recipe, light: str) -> Camera:
-    warmth, tint = rng.normal(0, 0.09), rng.normal(0, 0.04)
+    warmth, tint = rng.normal(0, 0.07), rng.normal(0, 0.03)
     if light in ("grey", "sem") and rng.random() < 0.7:
         warmth = tint = 0.0
     stretch, flat, soft = rng.uniform(0.6, 1.0), rng.random() < 0.15, rng.random() < 0.6

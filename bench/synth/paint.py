@@ -10,7 +10,7 @@ from .core import paint_core
 from .rock import NOWHERE, Rock, foliation_frame
 from .scene import Matrix, Scene
 from .shades import EDGES, Shades
-from .texture import PALETTE, Floats, Ints, Place, grains_at, noise_at, ridges, stream
+from .texture import PALETTE, Floats, Grains, Place, grains_at, noise_at, ridges, rough_at, stream
 
 _FINE_GRAINS = (1.1, 2.6)
 """Sizes of recrystallised grains in mantles and tails, in pixels of a picture 192 wide."""
@@ -20,6 +20,12 @@ _CROSSED_EDGES = 0.12
 """How much darker the boundary between two grains is between crossed polars."""
 _SUTURES = 0.4
 """How far grain boundaries wander, in grains."""
+_SHORT = 8.0
+"""Features of a noise that need no interpolation."""
+_UNDULOSE = 0.07
+"""How far grains are bent within, in half turns."""
+_DUST = 0.5
+"""Most light that dust takes away in plane light."""
 _SPECKS = 0.004
 """Share of the picture under specks of dust and ore; a few times more where they cluster."""
 
@@ -47,10 +53,13 @@ def _paint_matrix(scene: Scene, shades: Shades, rock: Rock) -> Floats:
     light = _mosaic(ground, shades)
     _lay_bands(light, ground, shades)
     _lay_flakes(light, ground, shades)
+    if scene.matrix.survivors:
+        _lay_survivors(light, ground, shades)
     _lay_films(light, ground, shades)
     _lay_fine_grains(light, ground, shades, rock)
-    patches = ground.noise("patches", 90, 16) - np.float32(0.5)
+    patches = ground.noise("patches", 80, 16) - np.float32(0.5)
     light *= (1 + np.float32(scene.matrix.patches) * patches)[:, None]
+    _cloud(light, ground)
     _strew_specks(light, ground)
     return light
 
@@ -82,10 +91,10 @@ class Ground:
     x: Floats
     """Where its matrix comes from, in the dextral frame of the foliation."""
     y: Floats
-    turn: Floats
-    """How the grains around it are turned, 0..1 for half a turn."""
-    edges: float
-    """How much darker grain boundaries are."""
+    domain: tuple[float, float]
+    """Length along and across the foliation of domains of grains that lie alike."""
+    span: float
+    """How differently grains of different domains lie, 1 for half a turn."""
 
     @property
     def matrix(self) -> Matrix:
@@ -97,13 +106,28 @@ class Ground:
         """Pixels to a unit."""
         return np.float32(self.scene.width / 192)
 
+    @property
+    def edges(self) -> float:
+        """How much darker grain boundaries are."""
+        return EDGES.get(self.scene.optics.light, _CROSSED_EDGES)
+
     def place(self, name: str) -> Place:
         """Return where a texture lies."""
         return Place.draw(stream(self.matrix.seed, name))
 
     def noise(self, name: str, along: float, across: float) -> Floats:
-        """Return a noise whose features have a length along and across the foliation."""
-        return noise_at(self.x / np.float32(along), self.y / np.float32(across), self.place(name))
+        """Return a noise whose features have a length along and across the foliation; short ones are rough."""
+        look_up = noise_at if max(along, across) > _SHORT else rough_at
+        return look_up(self.x / np.float32(along), self.y / np.float32(across), self.place(name))
+
+    def turn(self, x: Floats, y: Floats) -> Floats:
+        """Return how grains at (x, y) lie, 0..1 for half a turn: like their neighbours of the same domain."""
+        along, across = self.domain
+        place = self.place("domains")
+        turn = np.float32(place.along) + np.float32(self.span) * noise_at(
+            x / np.float32(along), y / np.float32(across), place
+        )
+        return turn - np.floor(turn)
 
 
 def _ground(scene: Scene, rock: Rock) -> Ground:
@@ -111,24 +135,21 @@ def _ground(scene: Scene, rock: Rock) -> Ground:
     x, y = rock.from_x.ravel() / unit, rock.from_y.ravel() / unit
     if matrix.sinistral:
         x = -x
-    rng = stream(matrix.seed, "domains")
-    size = np.float32(matrix.grain) / unit
-    along, across, span = rng.uniform(8, 20), rng.uniform(2, 6), rng.uniform(0.4, 1.0)
-    domains = noise_at(x / (np.float32(along) * size), y / (np.float32(across) * size), Place.draw(rng))
-    turn = np.float32(rng.random()) + np.float32(span) * domains
-    edges = EDGES.get(scene.optics.light, _CROSSED_EDGES)
-    return Ground(scene, x, y, turn - np.floor(turn), edges)
+    rng, grain = stream(matrix.seed, "span of domains"), float(matrix.grain / unit)
+    domain = (float(rng.uniform(6, 14)) * grain, float(rng.uniform(3, 8)) * grain)
+    return Ground(scene, x, y, domain, span=float(rng.uniform(0.3, 0.8)))
 
 
-def _leaning(place: Place, weave: Weave, x: Floats, y: Floats) -> tuple[Ints, Floats]:
-    """Return the grain of each point and its depth in it, in grain sizes; the grains interlock."""
+def _lay_grains(ground: Ground, name: str, weave: Weave, x: Floats, y: Floats) -> Grains:
+    """Return the grains at some points of the ground: leaning, elongate, interlocking."""
     cos, sin = np.float32(np.cos(np.radians(weave.lean))), np.float32(np.sin(np.radians(weave.lean)))
-    stretch = np.sqrt(weave.aspect)
-    along, across = np.float32(1 / (weave.size * stretch)), np.float32(stretch / weave.size)
-    u, v = (cos * x + sin * y) * along, (cos * y - sin * x) * across
+    stretch, place = np.sqrt(weave.aspect), ground.place(name)
+    along, across = np.float32(weave.size * stretch), np.float32(weave.size / stretch)
     lobe = np.float32(0.5 * weave.size)
-    wander = np.float32(_SUTURES) * (noise_at(x / lobe, y / lobe, place) - np.float32(0.5))
-    return grains_at(u + wander, v - wander, place)
+    wander = np.float32(_SUTURES) * (rough_at(x / lobe, y / lobe, place) - np.float32(0.5))
+    found = grains_at((cos * x + sin * y) / along + wander, (cos * y - sin * x) / across - wander, place)
+    u, v = (found.x - wander) * along, (found.y + wander) * across
+    return Grains(found.number, found.inside, cos * u - sin * v, cos * v + sin * u)
 
 
 def _edges(inside: Floats, size: float, darkest: float) -> Floats:
@@ -138,13 +159,19 @@ def _edges(inside: Floats, size: float, darkest: float) -> Floats:
 
 
 def _mosaic(ground: Ground, shades: Shades) -> Floats:
-    """Return the light of the leaning, elongate mosaic of matrix grains."""
+    """Return the light of the leaning, elongate mosaic of matrix grains, undulose within."""
     matrix = ground.matrix
     size = float(matrix.grain / ground.unit)
-    grain, inside = _leaning(ground.place("mosaic"), Weave(matrix.lean, size, matrix.aspect), ground.x, ground.y)
-    light = shades.mosaic.light(grain, ground.turn)
-    light *= _edges(inside, size, ground.edges)[:, None]
+    grains = _lay_grains(ground, "mosaic", Weave(matrix.lean, size, matrix.aspect), ground.x, ground.y)
+    bent = ground.turn(grains.x, grains.y) + _undulose(ground, "strain", size)
+    light = shades.mosaic.light(grains.number, bent)
+    light *= _edges(grains.inside, size, ground.edges)[:, None]
     return light
+
+
+def _undulose(ground: Ground, name: str, size: float) -> Floats:
+    """Return how grains of a size are bent within, 0..1 for half a turn."""
+    return np.float32(_UNDULOSE) * ground.noise(name, 0.8 * size, 2 * size)
 
 
 def _lay_bands(light: Floats, ground: Ground, shades: Shades) -> None:
@@ -153,12 +180,30 @@ def _lay_bands(light: Floats, ground: Ground, shades: Shades) -> None:
     if not matrix.bands:
         return
     rng = stream(matrix.seed, "bands")
-    thick, ratio = float(rng.uniform(4, 16)), float(rng.choice((0.35, 0.5, 2.0, 3.5)))
-    at = ground.noise("layers", 60, thick) < np.float32(matrix.bands)
+    thick, ratio = float(rng.uniform(4, 20)), float(rng.choice((0.35, 0.5, 2.0, 3.5)))
+    at = ground.noise("layers", 3 * thick + 15, thick) < np.float32(matrix.bands)
     size = float(np.clip(matrix.grain / ground.unit * ratio, 0.9, 14.0))
-    weave = Weave(0.5 * matrix.lean, size, (1.5 if ratio < 1 else 3.0) * matrix.aspect)
-    grain, inside = _leaning(ground.place("grains of bands"), weave, ground.x[at], ground.y[at])
-    light[at] = shades.bands.light(grain, ground.turn[at]) * _edges(inside, size, ground.edges)[:, None]
+    weave = Weave(0.5 * matrix.lean, size, (1.0 if ratio < 1 else 1.6) * matrix.aspect)
+    grains = _lay_grains(ground, "grains of bands", weave, ground.x[at], ground.y[at])
+    turn = ground.turn(grains.x, grains.y)
+    light[at] = shades.bands.light(grains.number, turn) * _edges(grains.inside, size, ground.edges)[:, None]
+
+
+def _lay_survivors(light: Floats, ground: Ground, shades: Shades) -> None:
+    """Lay coarse grains that have not been ground down yet, of all sizes, with gnawed rims."""
+    matrix = ground.matrix
+    rng = stream(matrix.seed, "survivors")
+    size = float(np.clip(matrix.grain / ground.unit * rng.uniform(3, 8), 6, 30))
+    weave = Weave(0.5 * matrix.lean, size, float(rng.uniform(1.1, 2.0)))
+    grains = _lay_grains(ground, "grains that survive", weave, ground.x, ground.y)
+    worn = rng.uniform(0.05, 0.35, PALETTE).astype(np.float32)
+    worn[rng.random(PALETTE) >= matrix.survivors] = np.inf
+    gnawed = np.float32(0.08) * (ground.noise("gnawed", size / 4, size / 4) - np.float32(0.5))
+    at = grains.inside > worn[grains.number] + gnawed
+    number, alone = grains.number[at], rng.random(PALETTE, dtype=np.float32)
+    turn = alone[number] + 2 * _undulose(ground, "strain of survivors", size)[at]
+    edges = _edges(grains.inside[at] - worn[number], size, ground.edges)
+    light[at] = shades.mosaic.light(number, turn) * edges[:, None]
 
 
 def _lay_flakes(light: Floats, ground: Ground, shades: Shades) -> None:
@@ -166,19 +211,20 @@ def _lay_flakes(light: Floats, ground: Ground, shades: Shades) -> None:
     share = ground.matrix.flakes
     if not share:
         return
-    septa = ground.noise("septa", 70, 5) ** 2
+    septa = ground.noise("septa", 40, 8) ** 2
     for size in _FLAKES:
         weave = Weave(0.3 * ground.matrix.lean, size, 8.0)
-        grain, inside = _leaning(ground.place(f"flakes of {size}"), weave, ground.x, ground.y)
-        at = grain < np.float32(1.5 * share * PALETTE) * septa
-        light[at] = shades.flakes.light(grain[at], ground.turn[at]) * _edges(inside[at], size, 0.2)[:, None]
+        grains = _lay_grains(ground, f"flakes of {size}", weave, ground.x, ground.y)
+        at = grains.number < np.float32(1.5 * share * PALETTE) * septa
+        turn = ground.turn(grains.x[at], grains.y[at])
+        light[at] = shades.flakes.light(grains.number[at], turn) * _edges(grains.inside[at], size, 0.2)[:, None]
 
 
 def _lay_films(light: Floats, ground: Ground, shades: Shades) -> None:
     """Lay dark films along the foliation, and C' bands across it."""
     matrix = ground.matrix
     if matrix.films:
-        _darken(light, shades.dark, ridges(ground.noise("films", 90, 6), matrix.films))
+        _darken(light, shades.dark, ridges(ground.noise("films", 40, 7), matrix.films))
     if matrix.shear_bands:
         turn = np.radians(matrix.shear_band_angle)
         cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
@@ -207,18 +253,25 @@ def _lay_fine_grains(light: Floats, ground: Ground, shades: Shades, rock: Rock) 
     rng = stream(matrix.seed, "fine grains")
     size, aspect = float(rng.uniform(*_FINE_GRAINS)), float(rng.uniform(1.0, 1.8))
     weave = Weave(0.5 * matrix.lean, size, aspect)
-    grain, inside = _leaning(ground.place("fine grains"), weave, -x if matrix.sinistral else x, y)
-    outwards = rock.outwards[at]
-    foreign = rng.random(PALETTE, dtype=np.float32)[grain] < np.float32(matrix.mixing) * (0.3 + 1.4 * outwards**2)
+    grains = _lay_grains(ground, "fine grains", weave, -x if matrix.sinistral else x, y)
+    often = np.float32(matrix.mixing) * (0.3 + 1.4 * rock.outwards[at] ** 2)
+    foreign = rng.random(PALETTE, dtype=np.float32)[grains.number] < often
     foreign |= rock.sheath[at]
-    turn = ground.turn.reshape(at.shape)[at]
-    fine = np.where(foreign[:, None], shades.mosaic.light(grain, turn), shades.mantles.light(grain, turn))
-    light[at.ravel()] = fine * _edges(inside, size, ground.edges)[:, None]
+    turn = ground.turn(grains.x, grains.y)
+    ours, theirs = shades.mantles.light(grains.number, turn), shades.mosaic.light(grains.number, turn)
+    fine = np.where(foreign[:, None], theirs, ours)
+    light[at.ravel()] = fine * _edges(grains.inside, size, ground.edges)[:, None]
 
 
 def _strew_specks(light: Floats, ground: Ground) -> None:
     """Strew small dark and bright specks, in clusters."""
-    grain, _ = grains_at(ground.x / np.float32(0.9), ground.y / np.float32(0.9), ground.place("specks"))
-    often = np.float32(_SPECKS * PALETTE) * (1 + 8 * ground.noise("clusters", 25, 12) ** 6)
-    at = grain < often
-    light[at] *= np.where(grain[at] % 3 == 0, np.float32(1.6), np.float32(0.35))[:, None]
+    number = grains_at(ground.x / np.float32(0.9), ground.y / np.float32(0.9), ground.place("specks")).number
+    at = number < np.float32(_SPECKS * PALETTE) * (1 + 8 * ground.noise("clusters", 25, 12) ** 6)
+    light[at] *= np.where(number[at] % 3 == 0, np.float32(1.6), np.float32(0.35))[:, None]
+
+
+def _cloud(light: Floats, ground: Ground) -> None:
+    """Cloud the rock where no polars hide it: transparent minerals are dusty."""
+    if ground.scene.optics.light == "plane":
+        dust = ground.noise("dust", 1.5, 1.5) * ground.noise("clouds", 10, 6)
+        light *= (1 - np.float32(_DUST) * dust)[:, None]

@@ -25,9 +25,9 @@ _CLEAR_CROSSING = 0.05
 """How far a tail must lie across the line where it roots, in core radii, to be delta rather than sigma."""
 _BIN = 0.25
 """Tails are followed outwards in steps of this many core radii."""
-_FISH_ASPECT = 2.0
+_FISH_ASPECT = 1.7
 _FISH_MANTLE = 1.0
-"""A fish has a core at least so long, and less mantle than this share of its core."""
+"""A fish has a core with pointed ends at least so long, and less mantle than this share of its core."""
 _CLEAR_LEAN = 3.0
 """Smallest angle of a fish to the foliation, in degrees, that counts as leaning."""
 _LEAST_SHOWN = 0.5
@@ -78,7 +78,7 @@ def read(clast: Porphyroclast) -> tuple[str, Sense | None]:
 
     Its neighbours, the picture's border and its place do not count. Without a core there is nothing to read: theta.
     """
-    kind, sense = _read(replace(clast, x=0.0, y=0.0, radius=1.0, sinistral=False, mineral="", wrap=0.0))
+    kind, sense = _read(replace(clast, x=0.0, y=0.0, radius=1.0, sinistral=False, mineral="quartz", wrap=0.0))
     if sense is None or not clast.sinistral:
         return kind, sense
     return kind, ("CCW" if sense == "CW" else "CW")
@@ -86,6 +86,11 @@ def read(clast: Porphyroclast) -> tuple[str, Sense | None]:
 
 def is_cut(scene: Scene, clast: Porphyroclast) -> bool:
     """Whether the picture's border leaves too little of a clast to ask for its sense."""
+    return shown_share(scene, clast) < _LEAST_SHOWN
+
+
+def shown_share(scene: Scene, clast: Porphyroclast) -> float:
+    """Return how much of a core lies within the picture, 0..1."""
     long, short = half_axes(clast)
     u, v = np.meshgrid(np.linspace(-0.95, 0.95, 16), np.linspace(-0.95, 0.95, 16))
     inside = u**2 + v**2 < 1
@@ -93,7 +98,7 @@ def is_cut(scene: Scene, clast: Porphyroclast) -> bool:
     x = clast.x + long * u[inside] * np.cos(turn) - short * v[inside] * np.sin(turn)
     y = clast.y - long * u[inside] * np.sin(turn) - short * v[inside] * np.cos(turn)
     shown = (x > 0) & (x < scene.width) & (y > 0) & (y < scene.height)
-    return bool(shown.mean() < _LEAST_SHOWN)
+    return float(shown.mean())
 
 
 def read_scene(scene: Scene) -> tuple[str | None, bool]:
@@ -101,7 +106,8 @@ def read_scene(scene: Scene) -> tuple[str | None, bool]:
 
     The class is None where the clasts contradict each other, and where the only clasts with a sense are cut.
     """
-    told = {(sense, is_cut(scene, clast)) for clast in scene.clasts if (sense := scene.shown(read(clast)[1]))}
+    seen = [clast for clast in scene.clasts if shown_share(scene, clast) > 0]
+    told = {(sense, is_cut(scene, clast)) for clast in seen if (sense := scene.shown(read(clast)[1]))}
     clear = {sense for sense, cut in told if not cut}
     if not told:
         return "none", False
@@ -128,7 +134,7 @@ def _read(clast: Porphyroclast) -> tuple[str, Sense | None]:
 def _read_one(clast: Porphyroclast, x: Floats, y: Floats, core: Region, tails: Region) -> tuple[str, Sense | None]:
     """Read a clast with one generation of mantle."""
     _, aspect = lean(x[core], y[core])
-    if aspect >= _FISH_ASPECT and tails.sum() < _FISH_MANTLE * core.sum():
+    if clast.outline in ("lens", "rhomb") and aspect >= _FISH_ASPECT and tails.sum() < _FISH_MANTLE * core.sum():
         whole = core | tails
         angle, _ = lean(x[whole], y[whole])
         return "fish", (None if not _CLEAR_LEAN <= abs(angle) <= 45 else "CW" if angle > 0 else "CCW")

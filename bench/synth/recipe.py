@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from math import fsum, inf
 from typing import Any
 
 from ..errors import SuiteError
@@ -62,7 +63,7 @@ class Recipe:
     """Brightness of mantle and tails over that of the matrix, or the reverse."""
     artefacts: float = 0.3
     """How commonly each kind of artefact is there: 0 never, 1 as a rule."""
-    blur: Range = (0.25, 0.7)
+    blur: Range = (0.2, 0.7)
     """Standard deviation in pixels of a picture 192 wide."""
     noise: float = 0.04
     """Largest standard deviation of the camera noise, of full scale."""
@@ -74,8 +75,10 @@ class Recipe:
             object.__setattr__(self, name, float(getattr(self, name)))  # 20 and 20.0 must have one digest
         for name in ("fabric", "both", "off_centre", "elongation", "artefacts", "jpeg"):
             self._expect(name, 0 <= getattr(self, name) <= 1, "a share in 0..1")
-        for name in ("seed", "n_images", "tilt_deg", "noise"):
+        for name in ("seed", "n_images"):
             self._expect(name, getattr(self, name) >= 0, "0 or more")
+        self._expect("tilt_deg", 0 <= self.tilt_deg <= 180, "an angle in 0..180")
+        self._expect("noise", 0 <= self.noise <= 1, "a share in 0..1")
         for name in ("width", "height"):
             self._expect(name, getattr(self, name) >= 32, "at least 32 pixels")
         for name, low, high in _RANGES:
@@ -90,9 +93,10 @@ class Recipe:
         stated = dict(getattr(self, name))
         wanted = f"weights of 0 or more, at least one above 0, for some of {', '.join(known)}"
         self._expect(name, not stated.keys() - set(known), wanted)
-        self._expect(name, min(stated.values(), default=0) >= 0 and sum(stated.values()) > 0, wanted)
-        total = sum(stated.values())
-        object.__setattr__(self, name, tuple((one, stated[one] / total) for one in known if stated.get(one)))
+        total = fsum(stated.values())
+        self._expect(name, min(stated.values(), default=0) >= 0 and 0 < total < inf, wanted)
+        shares = ((one, round(stated[one] / total, 9)) for one in known if stated.get(one))
+        object.__setattr__(self, name, tuple(shares))
 
     def _expect(self, name: str, holds: bool, expected: str) -> None:
         if not holds:

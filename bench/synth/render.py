@@ -13,6 +13,7 @@ from ..data.masks import box_around, encode
 from ..records import Clast
 from .artefacts import etch, overlay
 from .camera import compressed, photograph
+from .optics import LUMINANCE
 from .paint import paint
 from .reading import is_cut, read
 from .rock import NOWHERE, Rock, lay_out
@@ -44,7 +45,7 @@ def render(scene: Scene) -> Rendering:
     """Render a scene: the same pixels whenever, wherever and in whatever order it is done."""
     rock = lay_out(scene)
     light, matrix = paint(scene, rock)
-    covered = etch(light, scene.artefacts)
+    covered = etch(light, scene.artefacts, float((matrix @ LUMINANCE).mean()))
     image = photograph(scene, light, matrix)
     covered.update(overlay(image, scene.artefacts))
     image = compressed(scene.camera, image)

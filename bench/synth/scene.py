@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from ..errors import SuiteError
 from ..records import MIRRORED, Sense
 from .artefacts import Artefact
 from .flow import Shear
+from .optics import LIGHTS, MINERALS
 
 Outline = Literal["grain", "angular", "lens", "rhomb"]
 """Rounded, with faces, pointed at both ends, or a parallelogram."""
@@ -25,8 +26,33 @@ Tails = Literal["own", "none", "other"]
 """As the flow made them; none; or those of the opposite sense, on the same clast."""
 
 
+def _light(name: str) -> str:
+    if name not in LIGHTS:
+        raise ValueError(f"{name!r} is unknown; expected one of {', '.join(LIGHTS)}")
+    return name
+
+
+def _mineral(name: str) -> str:
+    if name not in MINERALS:
+        raise ValueError(f"{name!r} is unknown; expected one of {', '.join(MINERALS)}")
+    return name
+
+
+Light = Annotated[str, AfterValidator(_light)]
+"""One of `optics.LIGHTS`."""
+Mineral = Annotated[str, AfterValidator(_mineral)]
+"""One of `optics.MINERALS`."""
+
+
 @dataclass(frozen=True, slots=True)
-class Mantle:
+class _Strict:
+    """Fields that a scene does not have are refused when it is read."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mantle(_Strict):
     """A rim of recrystallised grains that the flow has drawn out since it was there."""
 
     thickness: float
@@ -35,7 +61,7 @@ class Mantle:
 
 
 @dataclass(frozen=True, slots=True)
-class Porphyroclast:
+class Porphyroclast(_Strict):
     """A rigid grain, its mantles and the flow that both have seen."""
 
     x: float
@@ -53,7 +79,7 @@ class Porphyroclast:
     shear: Shear
     wrap: float
     """Strain behind the deflected foliation; less than the mantle's, since full strain gives exaggerated whirls."""
-    mineral: str
+    mineral: Mineral
     sinistral: bool
     seed: int
     core: bool = True
@@ -62,14 +88,14 @@ class Porphyroclast:
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(_Strict):
     """The fine-grained rock around the clasts."""
 
     tilt: float
     """Of the foliation to the x axis."""
     lean: float
     """Of the grains' long axes to the foliation, in the dextral frame."""
-    minerals: tuple[str, str]
+    minerals: tuple[Mineral, Mineral]
     """Of most grains, and of bands and scattered grains."""
     grain: float
     aspect: float
@@ -83,7 +109,9 @@ class Matrix:
     """Share of grains of the second mineral outside its layers."""
     strays: float
     """Share of grains of the clasts' mineral."""
-    stray_mineral: str
+    stray_mineral: Mineral
+    survivors: float
+    """Share of the places where a coarse grain could have survived that hold one."""
     mixing: float
     """Share of the matrix's grains in mantles and tails."""
     flakes: float
@@ -101,11 +129,10 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
-class Optics:
+class Optics(_Strict):
     """The light and the microscope."""
 
-    light: str
-    """One of `optics.LIGHTS`."""
+    light: Light
     stage: float
     """Angle of the stage to the crossed polars."""
     contrast: float
@@ -113,7 +140,7 @@ class Optics:
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class Camera(_Strict):
     """What happens to the light after the microscope; brightness is linear, 1 is white."""
 
     exposure: float
@@ -139,7 +166,7 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(_Strict):
     """One photograph before it is rendered."""
 
     index: int

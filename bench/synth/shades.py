@@ -15,7 +15,7 @@ _TURNS = 128
 """Directions of the axis that are told apart, over half a turn; a power of two."""
 _SECTIONS = 5
 """Cuts of a mineral that are told apart: they show more or less of its birefringence."""
-_LONERS = 0.2
+_LONERS = 0.3
 """Share of grains whose axis has nothing to do with their neighbours'."""
 _OVERLAP = 0.3
 """Recrystallised grains are thinner than the section: this share of their contrast averages out."""
@@ -83,7 +83,7 @@ class Shades:
         shares = np.cumsum([share for _, share in minerals])
         which = np.minimum(np.searchsorted(shares / shares[-1], rng.random(PALETTE)), len(minerals) - 1)
         first = (which * _SECTIONS + rng.integers(_SECTIONS, size=PALETTE)) * _TURNS
-        scatter = loose * rng.uniform(8, 25) / 180 * rng.standard_normal(PALETTE)
+        scatter = loose * rng.uniform(10, 40) / 180 * rng.standard_normal(PALETTE)
         alone = rng.random(PALETTE) < _LONERS
         turned = np.where(alone, rng.random(PALETTE), scatter) * _TURNS
         colours = self._colours([mineral for mineral, _ in minerals], rng)
@@ -113,5 +113,5 @@ class Shades:
         return Shade(evened.astype(np.float32), shade.first, shade.turned)
 
 
-EDGES: Mapping[str, float] = {"plane": 0.08, "sem": 0.2}
+EDGES: Mapping[str, float] = {"plane": 0.25, "sem": 0.3}
 """How much darker the boundary between two grains is, by light; between crossed polars they hardly show."""

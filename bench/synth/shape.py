@@ -17,7 +17,7 @@ from .texture import Place, noise_at, stream
 Region = NDArray[np.bool_]
 
 _HARMONICS = np.arange(2, 13)
-_EMBAYED = ((0.8, 0.1), (0.25, 0.03))
+_EMBAYED = ((0.8, 0.06), (0.25, 0.03))
 """Wavelength of the bays and notches of a core's rim in core radii, and their depth in its short half axes."""
 _UNEVEN = 0.16
 """Depth of the unevenness of a core's rim, as a share of its radius."""

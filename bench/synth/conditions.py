@@ -65,7 +65,7 @@ def _frame(scene: Scene, clockwise: bool) -> Scene:
 
 def _colour(scene: Scene, clockwise: bool) -> Scene:
     warm = 1.35 if clockwise else 1 / 1.35
-    return replace(scene, camera=replace(scene.camera, cast=(warm, 1.0, 1 / warm)))
+    return replace(scene, camera=replace(scene.camera, cast=(warm, 1.0, 1 / warm), monochrome=False))
 
 
 def _lean(scene: Scene, clockwise: bool) -> Scene:
@@ -149,7 +149,7 @@ def _number(value: str, low: float, high: float) -> float:
 
 
 def _factor(value: str) -> float:
-    return _number(value, 0.1, 10)
+    return _number(value, 0.01, 10)
 
 
 FACTORS: Mapping[str, Callable[[Recipe, int, str], Scene]] = {

@@ -83,7 +83,7 @@ def test_the_box_fits_the_clast(renderings):
 def test_where_two_clasts_meet_the_earlier_lies_on_top():
     (scene,) = alone("sigma", 1, mantle=(1.8, 1.9))
     (clast,) = scene.clasts
-    beside = replace(clast, y=clast.y + 2.2 * clast.radius, seed=5)
+    beside = replace(clast, y=clast.y + 1.2 * clast.radius, seed=5)
     first, second = (render(replace(scene, clasts=both)) for both in ((clast, beside), (beside, clast)))
     assert np.sum(first.clast == 0) > np.sum(second.clast == 1)
     np.testing.assert_array_equal(first.clast >= 0, second.clast >= 0)

@@ -103,7 +103,7 @@ seeds = {json.dumps(list(seeds))}
 
 [data]
 source = "synth"
-recipe = {{ seed = 7, n_images = 60, width = 96, height = 64 }}
+recipe = {{ level = "easy", seed = 7, n_images = 60, width = 96, height = 64 }}
 
 [crops]
 context = 1.25

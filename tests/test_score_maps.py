@@ -28,9 +28,9 @@ from clastbench.records import EXTERNAL, CellRecord, MapScores, Photomicrograph
 from clastbench.results import read_all
 from clastbench.run.external_maps import read_map_file
 from clastbench.suite import load_suite
-from clastbench.synth import Recipe, render_photograph
+from clastbench.synth import Recipe, at_level, render_photograph
 
-RECIPE = Recipe(seed=7, n_images=60, width=96, height=64)
+RECIPE = Recipe(**at_level({"level": "easy", "seed": 7, "n_images": 60, "width": 96, "height": 64}))
 """That of the small suite."""
 TARGETS = ("sense", "presence")
 

@@ -19,9 +19,9 @@ from clastbench.report.selection import failed_by_every_system, select
 from clastbench.report.site import SystemPage
 from clastbench.run.scoring import observe
 from clastbench.suite import Suite
-from clastbench.synth import Recipe, render_photograph
+from clastbench.synth import Recipe, at_level, render_photograph
 
-RECIPE = Recipe(seed=1, n_images=18, width=192, height=128)
+RECIPE = Recipe(**at_level({"level": "easy", "seed": 1, "n_images": 18}))
 FAILURES = ("fp", "fn", "wrong-sense")
 DIGEST = "d1" * 32
 

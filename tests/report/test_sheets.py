@@ -55,7 +55,8 @@ def test_the_caption_tells_rule_counts_digests_and_colours(pngs, shown):
     text = pngs[0][1].read_text(encoding="utf-8")
     assert shown.selection.rule in text
     for words in ("d1" * 32, "9f" * 32, "whole-image + net", "Seed of the selection: 0", "outline of the clast",
-                  "purple", "sheet.png", "light: plane", "(a) 00002", "(b) 00000", "Mind the rights.",
+                  "purple", "sheet.png", f"light: {photographs()[2].light}", "(a) 00002", "(b) 00000",
+                  "Mind the rights.",
                   *shown.counts):  # fmt: skip
         assert words in text
 

@@ -2,8 +2,7 @@
 
 Classifiers are cross-validated on statistics of many photographs. Without any relation the area under the ROC curve has
 mean 1/2 and the variance (n + 1) / (12 a b) for a and b photographs of the two kinds (Mann and Whitney 1947); each test
-asks for less than 5 standard deviations above that: folds share what they are fitted to, so that the area varies
-somewhat more. Cues planted on purpose show that the same classifiers would see.
+asks for less than 4 standard deviations above that. Cues planted on purpose show that the same classifiers would see.
 """
 
 import numpy as np
@@ -35,9 +34,9 @@ MODELS = {
 
 
 def bound(target):
-    """Area under the curve that a fair coin stays below, but for 5 standard deviations."""
+    """Area under the curve that a fair coin stays below, but for 4 standard deviations."""
     a, b = np.sum(target), np.sum(~target)
-    return 0.5 + 5 * np.sqrt((a + b + 1) / (12 * a * b))
+    return 0.5 + 4 * np.sqrt((a + b + 1) / (12 * a * b))
 
 
 def area(features, target, model):

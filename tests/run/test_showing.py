@@ -10,7 +10,7 @@ import pytest
 from clastbench.data import export_coco
 from clastbench.errors import DataError, SuiteError, UnknownNameError, UsageError
 from clastbench.run.showing import kind_of, light_of, open_shown
-from clastbench.synth import LEVELS, Recipe, render_photograph
+from clastbench.synth import LEVELS, Recipe, at_level, render_photograph
 
 RECIPE = Recipe(seed=7, n_images=60, width=96, height=64)
 """That of the small suite."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import counterfactuals
 from .conditions import CUES, FACTORS, STATES, scene_under
 from .dataset import identity_of, parse_identity, photograph_of, render_photograph
 from .drawing import draw_scene
@@ -20,6 +21,7 @@ __all__ = [
     "Rendering",
     "Scene",
     "at_level",
+    "counterfactuals",
     "draw_scene",
     "from_json",
     "identity_of",

@@ -174,7 +174,7 @@ FISH_OUTLINES: tuple[Outline, ...] = ("lens", "lens", "rhomb")
 
 def _draw_mantles(rng: Random, recipe: Recipe, kind: str) -> tuple[tuple[Mantle, ...], float]:
     """Return the mantles of a kind, and the strain that bends the foliation."""
-    wrap, (thin, thick) = rng.uniform(0.4, 1.8), recipe.mantle
+    wrap, (thin, thick) = rng.uniform(0.6, 2.0), recipe.mantle
     first, second = rng.random(2)
     if kind == "sigma":
         strain = rng.uniform(*recipe.strain)
@@ -241,7 +241,7 @@ def _draw_matrix(rng: Random, recipe: Recipe, subject: str, light: str) -> Matri
         strays=float(strays),
         stray_mineral=str(_choose(rng, CLAST_MINERALS)),
         survivors=float(max(0.0, rng.uniform(-0.2, 0.5))) if style != "granoblastic" else 0.0,
-        mixing=float(rng.uniform(0, 0.4)),
+        mixing=float(rng.uniform(0, 0.3)),
         flakes=flakes,
         films=films,
         shear_bands=float(cut) if banded and style != "granoblastic" else 0.0,

@@ -45,7 +45,7 @@ class Recipe:
     """The foliation is tilted uniformly within plus or minus this angle."""
     fabric: float = 0.0
     """Share of pictures whose matrix (leaning grains, C' bands) tells the sense; in the others it tells nothing."""
-    radius: Range = (0.09, 0.17)
+    radius: Range = (0.1, 0.18)
     """Radius of the main core; smaller where its mantle would not fit into the height, or where it is not alone."""
     others: Range = (0, 3)
     """Fewest and most further clasts; half of the pictures have the fewest."""
@@ -59,11 +59,11 @@ class Recipe:
     """Outer radius of the undeformed mantle of sigma clasts, in core radii."""
     strain: Range = (2.5, 5.5)
     """Shear strain behind the tails of sigma clasts."""
-    contrast: Range = (1.25, 2.2)
+    contrast: Range = (1.5, 2.8)
     """Brightness of mantle and tails over that of the matrix, or the reverse."""
     artefacts: float = 0.3
     """How commonly each kind of artefact is there: 0 never, 1 as a rule."""
-    blur: Range = (0.2, 0.7)
+    blur: Range = (0.2, 0.6)
     """Standard deviation in pixels of a picture 192 wide."""
     noise: float = 0.04
     """Largest standard deviation of the camera noise, of full scale."""
@@ -122,7 +122,7 @@ LEVELS: Mapping[str, Mapping[str, Any]] = {
         "off_centre": 0.12,
         "elongation": 0.4,
         "mantle": (1.35, 1.9),
-        "contrast": (1.6, 2.4),
+        "contrast": (1.8, 3.0),
         "artefacts": 0.1,
         "blur": (0.2, 0.6),
         "noise": 0.03,
@@ -135,7 +135,7 @@ LEVELS: Mapping[str, Mapping[str, Any]] = {
         "others": (0, 6),
         "both": 0.15,
         "off_centre": 0.8,
-        "contrast": (1.1, 1.6),
+        "contrast": (1.15, 1.8),
         "artefacts": 0.6,
         "blur": (0.3, 1.5),
         "noise": 0.08,

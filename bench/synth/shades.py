@@ -19,7 +19,7 @@ _LONERS = 0.3
 """Share of grains whose axis has nothing to do with their neighbours'."""
 _OVERLAP = 0.3
 """Recrystallised grains are thinner than the section: this share of their contrast averages out."""
-_PLANE_CONTRAST = 0.3
+_PLANE_CONTRAST = 0.5
 """Share of a tail's contrast that plane light shows: transparent minerals are hardly brighter than each other."""
 _DARK = ("biotite", "opaque")
 _FLAKES = ("muscovite", "biotite")

@@ -256,7 +256,7 @@ def test_independent_cues_do_not_agree_with_each_other():
 BARE = {
     "scale-bar": lambda scene: replace(scene, artefacts=without(scene, "scale-bar")),
     "frame": lambda scene: replace(scene, artefacts=without(scene, "frame", "field")),
-    "colour": lambda scene: replace(scene, camera=replace(scene.camera, cast=(1.0, 1.0, 1.0))),
+    "colour": lambda scene: replace(scene, camera=replace(scene.camera, cast=(1.0, 1.0, 1.0), monochrome=False)),
     "lean": lambda scene: replace(scene, matrix=replace(scene.matrix, tilt=0.0)),
     "letters": lambda scene: replace(scene, artefacts=without(scene, "letter")),
 }

@@ -3,10 +3,12 @@
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn_scenes import recipe
+from PIL import Image
 
 from clastbench.records import CLASSES
 from clastbench.synth import LEVELS, draw_scene, read_scene, render, render_photograph
@@ -82,8 +84,8 @@ def test_a_seed_of_any_size_works():
 
 
 SHA256 = {
-    "": "3927936d98f35ecde3aeda8550c56f34e3e2ce14e22e35596df9f7335296b910",
-    CONDITION: "587dc6033c3161e1ac894e473f9e6ae6376a54a4c9b784b9110de156cd7cd1b0",
+    "": "5864515b1684e61e5106b6d3ed1c9d583b7aa24b1a756b7d00dffeb8773e4b2d",
+    CONDITION: "323a42d0ddebb6d6928902927fd5d088a07f47d756056b082e7a80800e7366ff",
 }
 
 
@@ -94,113 +96,35 @@ def test_pinned_hashes_of_records(condition):
 
 
 PHOTOGRAPHS = {
-    ("easy", 1): (
-        "CCW",
-        (62.7, 62.7, 62.8),
-        373,
-        1086,
-        (
-            "3c38404131393c29452e394131372a33473e2c2439394f3046543c29343c4a53"
-            "3f56433d38323849362e3e413d3741304936404d48434d474c47334c58495f61"
-        ),
-    ),
-    ("easy", 3): (
-        "CW",
-        (115.1, 115.2, 115.2),
-        500,
-        1438,
-        (
-            "70615266574d55404b51636668584d4f626f6f7b976c6e64687170ab8d8e927c"
-            "627faf96b1a781678c9d9787ae9d5d57878083829f684d597c706967765b5356"
-        ),
-    ),
-    ("medium", 0): (
-        "none",
-        (94.2, 94.2, 94.2),
-        243,
-        518,
-        (
-            "5d5d63447e7c7d6b5c857f4d95785c617057729598745142597d727685787a54"
-            "687459734f6f5d504b4c663e55595b4756455849553e5963373a48332b452e29"
-        ),
-    ),
-    ("medium", 1): (
-        "CCW",
-        (64.2, 64.2, 64.2),
-        213,
-        675,
-        (
-            "3c2f373b36373a2e50393b3e2e3534353f43362d414646304358492e333f584b"
-            "4246483d373a354c3b383751453c3d46453d3f46494253494e38374e5c40565c"
-        ),
-    ),
-    ("medium", 3): (
-        "CW",
-        (89.8, 108.7, 143.1),
-        582,
-        1194,
-        (
-            "6d6b6c6478736e62536169858d777366706d7cb2c88070635d6b6f8094a17986"
-            "5668657598b37b7852536ba1ab987159546f757a92795e5c524a4b54584b4f4c"
-        ),
-    ),
-    ("hard", 1): (
-        "CCW",
-        (56.8, 56.8, 56.8),
-        103,
-        323,
-        (
-            "1c2924252d242a183046313935343c352a554e533e3b36342b464f45343f472a"
-            "2c363b403b4852382b38455b4d3f394329373f4e55456b4f1728262d2b28361d"
-        ),
-    ),
-    ("hard", 3): (
-        "CW",
-        (72.9, 84.8, 111.8),
-        481,
-        1072,
-        (
-            "3332342f363a34234064716f8082924c486d70818f6b7448446e7ba5856a7b43"
-            "416176846d706d44356f66765c6a6d4034585b6b5d688d4a314e352b2a393b20"
-        ),
-    ),
-    ("hard", 35): (
-        None,
-        (109.5, 119.4, 119.6),
-        167,
-        376,
-        (
-            "90696078726e617194875d9d86667e626b70826e585f63456978647c6455807d"
-            "927986846b6d79869a767a8d76735573766b55626b7c748283756372938c7d75"
-        ),
-    ),
+    ("easy", 0): ("none", 2945, 5835),
+    ("easy", 1): ("CCW", 1432, 3028),
+    ("easy", 3): ("CW", 1358, 3805),
+    ("medium", 0): ("none", 1787, 2662),
+    ("medium", 1): ("CCW", 2127, 5326),
+    ("medium", 3): ("CW", 1242, 3706),
+    ("hard", 0): ("none", 1242, 2025),
+    ("hard", 1): ("CCW", 1163, 2733),
+    ("hard", 3): ("CW", 1325, 2804),
+    ("hard", 47): (None, 1389, 2595),
 }
-
-
-def blocks(image):
-    """Mean grey of 8 by 8 blocks of the picture."""
-    height, width = image.shape[:2]
-    return image.mean(axis=2).reshape(8, height // 8, 8, width // 8).mean(axis=(1, 3)).ravel()
-
-
-def described(level, index):
-    """What is pinned of a photograph: class, mean of red, green and blue, pixels of cores and tails, block means."""
-    scene = draw_scene(recipe(level, seed=1), index)
-    rendering = render(scene)
-    means = tuple(round(float(mean), 1) for mean in rendering.image.mean(axis=(0, 1)))
-    grey = bytes(np.rint(blocks(rendering.image)).astype(np.uint8)).hex()
-    return read_scene(scene)[0], means, int(rendering.core.sum()), int(rendering.tails.sum()), grey
+"""Class, pixels of cores and of tails of the photographs in the folder `pinned`: without letters, which are Pillow's."""
 
 
 @pytest.mark.parametrize(("level", "index"), sorted(PHOTOGRAPHS))
 def test_pinned_photographs(level, index):
-    """Golden values, but for what processors round differently. Change them only together with GENERATOR_VERSION."""
-    truth, means, core, tails, grey = PHOTOGRAPHS[level, index]
-    now = described(level, index)
-    assert now[0] == truth
-    np.testing.assert_allclose(now[1], means, atol=1, err_msg=str(now))
-    assert now[2:4] == (pytest.approx(core, abs=3), pytest.approx(tails, abs=5))
-    np.testing.assert_allclose(list(bytes.fromhex(now[4])), list(bytes.fromhex(grey)), atol=1, err_msg=str(now))
+    """At most one grey-level on all but 0.1 % of the pixels, for processors round differently.
+
+    Change them only together with GENERATOR_VERSION.
+    """
+    scene = draw_scene(recipe(level, seed=1, artefacts=0.0, jpeg=0.0, width=192, height=128), index)
+    rendering = render(scene)
+    truth, core, tails = PHOTOGRAPHS[level, index]
+    assert read_scene(scene)[0] == truth
+    assert rendering.core.sum() == pytest.approx(core, rel=1e-3)
+    assert rendering.tails.sum() == pytest.approx(tails, rel=1e-3)
+    pinned = np.array(Image.open(Path(__file__).parent / "pinned" / f"{level}-{index}.png"))
+    other = np.abs(rendering.image.astype(int) - pinned).max(axis=2) > 1
+    assert other.mean() <= 1e-3
 
 
 def test_photographs_of_every_class_and_level_are_pinned():

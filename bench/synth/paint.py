@@ -127,7 +127,8 @@ class Ground:
         turn = np.float32(place.along) + np.float32(self.span) * noise_at(
             x / np.float32(along), y / np.float32(across), place
         )
-        return turn - np.floor(turn)
+        share: Floats = turn - np.floor(turn)
+        return share
 
 
 def _ground(scene: Scene, rock: Rock) -> Ground:

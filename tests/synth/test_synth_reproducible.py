@@ -107,7 +107,7 @@ PHOTOGRAPHS = {
     ("hard", 3): ("CW", 1325, 2804),
     ("hard", 47): (None, 1389, 2595),
 }
-"""Class, pixels of cores and of tails of the photographs in the folder `pinned`: without letters, which are Pillow's."""
+"""Class, pixels of cores and of tails of the photographs in the folder `pinned`: no letters, which are Pillow's."""
 
 
 @pytest.mark.parametrize(("level", "index"), sorted(PHOTOGRAPHS))

@@ -131,7 +131,8 @@ def _turned(recipe: Recipe, index: int, value: str) -> Scene:
 
 def _crowded(recipe: Recipe, index: int, value: str) -> Scene:
     count = int(value)
-    return draw_scene(replace(recipe, others=(count, count)), index)
+    scene, crowd = draw_scene(recipe, index), draw_scene(replace(recipe, others=(count, count)), index)
+    return replace(scene, clasts=scene.clasts[:1] + crowd.clasts[1:])  # the main one keeps its size
 
 
 def _at_level(recipe: Recipe, index: int, value: str) -> Scene:

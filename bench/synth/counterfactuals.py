@@ -67,7 +67,7 @@ def _with_clasts(scene: Scene, clasts: Iterable[Porphyroclast]) -> Scene:
 
 
 def with_other_far_matrix(scene: Scene, seed: int) -> Scene:
-    """Put another rock of the same make beyond one and a half core radii from the clasts; nearer by nothing changes."""
+    """Put another rock of the same make where the clasts are a core radius away; half a radius on nothing is left."""
     return replace(scene, matrix=replace(scene.matrix, far_seed=seed))
 
 

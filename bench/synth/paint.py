@@ -65,7 +65,7 @@ def _paint_matrix(scene: Scene, shades: Shades, rock: Rock) -> Floats:
 
 
 def _far(scene: Scene, rock: Rock) -> Floats:
-    """Return 0 on and near clasts, 1 from one and a half core radii of the largest on, float32[H, W]."""
+    """Return 0 within a core radius of the clasts (the largest one), 1 from half a radius further on, float32[H, W]."""
     from scipy import ndimage  # noqa: PLC0415 – takes a while to import
 
     radius = max((clast.radius for clast in scene.clasts), default=1.0)

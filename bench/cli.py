@@ -380,6 +380,8 @@ def export(suite: str, target: Path, limit: int | None) -> None:
     chosen = load_suite(suite)
     if not isinstance(chosen.data, GeneratedData):
         raise UsageError(f"{suite}: only generated photographs are exported; the others are yours already.")
+    if (target / "annotations.json").exists():  # before minutes of rendering
+        raise UsageError(f"{target}: holds annotations.json already; export into an empty folder.")
     photographs = open_shown(suite).first(limit)
     export_coco(photographs, target)
     write_split(chosen.folds.only({photo.id for photo in photographs}), target / "split.csv")

@@ -23,7 +23,7 @@ SCORED = ("sense_forced", "accuracy", "macro_f1")
 """What is scored in every condition, as `METRICS` defines it."""
 STATES = ("agrees", "independent", "reversed")
 """How a cue may stand to the label, in the order in which readers meet them."""
-_ID = re.compile(r"\d{5}(?:~(?P<factor>[a-z-]+)(?:=(?P<value>[^~]+))?)?", re.ASCII)
+_ID = re.compile(r"\d{5,}(?:~(?P<factor>[a-z-]+)(?:=(?P<value>[^~]+))?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ def photograph(scene: Scene, light: Floats, matrix: Floats) -> NDArray[np.uint8]
 
     camera, unit = scene.camera, scene.width / 192
     gain = camera.exposure / max(float((matrix @ LUMINANCE).mean()), 1e-6)
-    frame = light * (_illumination(scene)[:, :, None] * np.asarray(camera.cast, np.float32) * np.float32(gain))
+    cast = np.asarray(camera.cast, np.float32) * np.float32(gain * camera.longer)
+    frame = light * (_illumination(scene)[:, :, None] * cast)
     if camera.blur:
         sigma = camera.blur * unit
         frame = ndimage.gaussian_filter(frame, (sigma, sigma, 0), truncate=3.0, mode="nearest")
@@ -54,7 +55,7 @@ def _tone(camera: Camera, frame: Floats) -> Floats:
 
 
 def _stretched(camera: Camera, tone: Floats, matrix: Floats) -> Floats:
-    """Return tones with the matrix's 3rd and 97th percentiles moved towards black and white."""
+    """Return tones with the matrix's 4th and 96th percentiles moved towards black and white."""
     low, high = (float(np.percentile(matrix, share)) for share in _CLIPPED)
     high = max(high, low + _LEAST_RANGE)
     black, white = camera.stretch * low, 1 - camera.stretch * (1 - high)

@@ -12,13 +12,15 @@ from dataclasses import replace
 from ..errors import SuiteError
 from .artefacts import Artefact
 from .counterfactuals import blurred, in_light, noisy, with_artefact, without_artefacts
-from .drawing import draw_scene
+from .drawing import apart, draw_crowd, draw_scene
+from .flow import MAX_STRAIN
 from .optics import LIGHTS
 from .reading import read_scene
 from .recipe import LEVELS, Recipe, at_level
 from .scene import Mantle, Scene
 from .texture import stream
 
+_MOST_CROWDED = 12
 STATES = ("agrees", "independent", "reversed")
 """A planted cue says the true sense; says either at random; says the opposite one."""
 
@@ -102,17 +104,24 @@ def _with_contrast(recipe: Recipe, index: int, value: str) -> Scene:
 
 def _sized(recipe: Recipe, index: int, value: str) -> Scene:
     scene, factor = draw_scene(recipe, index), _factor(value)
-    return replace(scene, clasts=tuple(replace(one, radius=one.radius * factor) for one in scene.clasts))
+    return replace(scene, clasts=apart([replace(one, radius=one.radius * factor) for one in scene.clasts]))
 
 
 def _with_tails(recipe: Recipe, index: int, value: str) -> Scene:
-    """Let the mantles have seen more or less strain: longer or shorter tails. The sense is read anew."""
+    """Let the mantles have seen more or less strain: longer or shorter tails. The sense is read anew.
+
+    No mantle sees more strain than the tables of the flow hold.
+    """
     scene, factor = draw_scene(recipe, index), _factor(value)
     clasts = (
-        replace(one, mantles=tuple(Mantle(rim.thickness, rim.strain * factor) for rim in one.mantles))
+        replace(one, mantles=tuple(_strained(rim, factor, MAX_STRAIN[one.shear]) for rim in one.mantles))
         for one in scene.clasts
     )
     return replace(scene, clasts=tuple(clasts))
+
+
+def _strained(mantle: Mantle, factor: float, most: float) -> Mantle:
+    return Mantle(mantle.thickness, min(mantle.strain * factor, most))
 
 
 def _tilted(recipe: Recipe, index: int, value: str) -> Scene:
@@ -130,9 +139,9 @@ def _turned(recipe: Recipe, index: int, value: str) -> Scene:
 
 
 def _crowded(recipe: Recipe, index: int, value: str) -> Scene:
-    count = int(value)
-    scene, crowd = draw_scene(recipe, index), draw_scene(replace(recipe, others=(count, count)), index)
-    return replace(scene, clasts=scene.clasts[:1] + crowd.clasts[1:])  # the main one keeps its size
+    if not 0 <= (count := int(value)) <= _MOST_CROWDED:
+        raise ValueError(value)
+    return draw_crowd(recipe, index, count)
 
 
 def _at_level(recipe: Recipe, index: int, value: str) -> Scene:

@@ -77,8 +77,8 @@ def in_light(scene: Scene, light: str) -> Scene:
 
 
 def exposed(scene: Scene, factor: float) -> Scene:
-    """Expose longer or shorter by a factor."""
-    return replace(scene, camera=replace(scene.camera, exposure=scene.camera.exposure * factor))
+    """Expose longer or shorter by a factor, with the tones set as before."""
+    return replace(scene, camera=replace(scene.camera, longer=scene.camera.longer * factor))
 
 
 def blurred(scene: Scene, blur: float) -> Scene:

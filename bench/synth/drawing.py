@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -29,6 +30,7 @@ _NATURAL_ALIGNMENT = ((1.0, 1.3, 1.8, 2.5, 3.2), (0.2, 0.3, 0.55, 0.85, 0.97))
 """Share of long axes within 30 degrees of the foliation there, by aspect ratio."""
 
 
+@lru_cache(maxsize=512)
 def draw_scene(recipe: Recipe, index: int) -> Scene:
     """Draw the scene of one photograph; it depends on the recipe and the index alone, never on earlier draws."""
     seed = int(np.random.SeedSequence([recipe.seed, index]).generate_state(1)[0])
@@ -56,6 +58,25 @@ def draw_scene(recipe: Recipe, index: int) -> Scene:
     )
 
 
+def draw_crowd(recipe: Recipe, index: int, count: int) -> Scene:
+    """Draw the scene with so many further clasts in place of its own; more of them hold fewer of them."""
+    scene = draw_scene(recipe, index)
+    rng, clasts = stream(scene.matrix.seed, "crowd"), list(scene.clasts[:1])
+    for _ in range(count if clasts else 0):
+        made = _draw_neighbour(rng, recipe, read(clasts[0])[0], clasts)
+        clasts += [replace(one, sinistral=clasts[0].sinistral) for one in made]
+    return replace(scene, clasts=tuple(clasts))
+
+
+def apart(clasts: Sequence[Porphyroclast]) -> tuple[Porphyroclast, ...]:
+    """Return clasts without those whose cores overlap an earlier one's."""
+    kept: list[Porphyroclast] = []
+    for clast in clasts:
+        if all(_apart(clast, other) for other in kept):
+            kept.append(clast)
+    return tuple(kept)
+
+
 def _pick(rng: Random, weights: Weights) -> str:
     at = np.searchsorted(np.cumsum([weight for _, weight in weights]), rng.random(), side="right")
     return weights[min(int(at), len(weights) - 1)][0]
@@ -78,8 +99,10 @@ def _draw_clasts(rng: Random, other_rng: Random, recipe: Recipe, subject: str) -
     clasts = [replace(shape, radius=radius, x=x * recipe.width, y=y * recipe.height)]
     for _ in range(count):
         clasts += _draw_neighbour(other_rng, recipe, subject, clasts)
-    if len(clasts) > 1 and other_rng.random() < recipe.both:
-        clasts[1] = replace(clasts[1], sinistral=True)
+    if other_rng.random() < recipe.both:
+        opposed = next((at for at in range(1, len(clasts)) if read(clasts[at])[1]), None)
+        if opposed is not None:
+            clasts[opposed] = replace(clasts[opposed], sinistral=True)
     return clasts
 
 
@@ -239,7 +262,7 @@ def _draw_matrix(rng: Random, recipe: Recipe, subject: str, light: str) -> Matri
         bands=bands,
         scatter=scatter,
         strays=float(strays),
-        stray_mineral=str(_choose(rng, CLAST_MINERALS)),
+        stray_mineral=str(_choose(rng, (*CLAST_MINERALS, *CLAST_MINERALS, *FISH_MINERALS))),
         survivors=float(max(0.0, rng.uniform(-0.2, 0.5))) if style != "granoblastic" else 0.0,
         mixing=float(rng.uniform(0, 0.3)),
         flakes=flakes,

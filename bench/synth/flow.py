@@ -139,7 +139,7 @@ def reach(radius: float) -> tuple[float, float]:
 
 @lru_cache(maxsize=3)
 def flow_table(shear: Shear) -> FlowTable:
-    """Return the table for one kind of shear; built once per process, in a second or two."""
+    """Return the table for one kind of shear; built once per process, in half a second."""
     x, y = np.meshgrid(
         np.arange(-_REACH_X, _REACH_X + _GRID / 2, _GRID, dtype=np.float32),
         np.arange(0, _REACH_Y + _GRID / 2, _GRID, dtype=np.float32),

@@ -54,7 +54,7 @@ MINERALS = {
 }
 MATRIX_MINERALS = ("quartz",) * 10 + ("feldspar",) * 6 + ("calcite", "amphibole")
 CLAST_MINERALS = ("feldspar", "feldspar", "feldspar", "quartz", "garnet", "muscovite", "calcite", "amphibole")
-FISH_MINERALS = ("muscovite", "muscovite", "biotite", "amphibole", "feldspar", "quartz")
+FISH_MINERALS = ("muscovite", "muscovite", "muscovite", "amphibole", "feldspar", "quartz")
 MANTLE_MINERAL = {name: "feldspar" if name == "garnet" else name for name in (*CLAST_MINERALS, *FISH_MINERALS)}
 """What the clast's rim turns into: the same mineral in small grains, except round garnet."""
 

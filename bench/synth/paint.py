@@ -68,7 +68,9 @@ def _far(scene: Scene, rock: Rock) -> Floats:
     """Return 0 within a core radius of the clasts (the largest one), 1 from half a radius further on, float32[H, W]."""
     from scipy import ndimage  # noqa: PLC0415 – takes a while to import
 
-    radius = max((clast.radius for clast in scene.clasts), default=1.0)
+    if (rock.clast == NOWHERE).all():
+        return np.ones(rock.clast.shape, np.float32)
+    radius = max(clast.radius for clast in scene.clasts)
     clear = ndimage.distance_transform_edt(rock.clast == NOWHERE).astype(np.float32) / np.float32(radius)
     far: Floats = np.clip(2 * clear - 2, 0, 1)
     return far

@@ -46,11 +46,11 @@ class Recipe:
     fabric: float = 0.0
     """Share of pictures whose matrix (leaning grains, C' bands) tells the sense; in the others it tells nothing."""
     radius: Range = (0.1, 0.18)
-    """Radius of the main core; smaller where its mantle would not fit into the height, or where it is not alone."""
+    """Radius of the main core; smaller where its mantle would not fit into the height, and in crowds."""
     others: Range = (0, 3)
-    """Fewest and most further clasts; half of the pictures have the fewest."""
+    """Fewest and most further clasts; in half of the pictures there are the fewest, in the others any number."""
     both: float = 0.0
-    """Share of pictures with further clasts where one of them has the opposite sense."""
+    """Share of pictures with further clasts that show a sense in which one of them shows the opposite one."""
     off_centre: float = 0.3
     """How far the main clast may lie from the middle, as a share of the way to the border."""
     elongation: float = 1.0
@@ -60,7 +60,7 @@ class Recipe:
     strain: Range = (2.5, 5.5)
     """Shear strain behind the tails of sigma clasts."""
     contrast: Range = (1.5, 2.8)
-    """Brightness of mantle and tails over that of the matrix, or the reverse."""
+    """Brightness of mantle and tails over that of the matrix, or the reverse; in plane light its square root."""
     artefacts: float = 0.3
     """How commonly each kind of artefact is there: 0 never, 1 as a rule."""
     blur: Range = (0.2, 0.6)
@@ -71,6 +71,12 @@ class Recipe:
     """Share of pictures that were compressed."""
 
     def __post_init__(self) -> None:
+        try:
+            self._check()
+        except (TypeError, ValueError) as error:
+            raise SuiteError(f"A recipe holds a value of another type than expected: {error}.") from error
+
+    def _check(self) -> None:
         for name in ("tilt_deg", "fabric", "both", "off_centre", "elongation", "artefacts", "noise", "jpeg"):
             object.__setattr__(self, name, float(getattr(self, name)))  # 20 and 20.0 must have one digest
         for name in ("fabric", "both", "off_centre", "elongation", "artefacts", "jpeg"):
@@ -85,6 +91,7 @@ class Recipe:
             first, last = getattr(self, name)
             object.__setattr__(self, name, (float(first), float(last)))  # TOML and JSON give lists
             self._expect(name, low <= first <= last <= high, f"two rising values in {low}..{high}")
+        self._expect("others", all(limit.is_integer() for limit in self.others), "two rising whole numbers in 0..12")
         for name, known in (("kinds", SUBJECTS), ("lights", LIGHTS)):
             self._weigh(name, known)
 
@@ -153,7 +160,7 @@ quality.
 def at_level(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return recipe fields with `level` replaced by what it stands for; raise SuiteError for an unknown one."""
     level = said.get("level", "medium")
-    if level not in LEVELS:
+    if not isinstance(level, str) or level not in LEVELS:
         raise SuiteError(f"Recipe field level is {level!r}; give one of {', '.join(LEVELS)}.")
     fields = {**LEVELS[level], **{name: value for name, value in said.items() if name != "level"}}
     return {name: tuple(value.items()) if isinstance(value, Mapping) else value for name, value in fields.items()}

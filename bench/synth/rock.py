@@ -127,4 +127,4 @@ def _lay_in(number: int, clast: Porphyroclast, around: Surroundings, rock: Rock)
         rock.clast[shown], rock.core[shown] = number, True
     tails = (started < 1) & ~own & (rock.clast == NOWHERE)
     rock.clast[tails], rock.outwards[tails] = number, started[tails]
-    rock.sheath[np.hypot(around.disc_x, around.disc_y) < 1 + np.float32(_SHEATH) * (1 + noise)] = True
+    rock.sheath[~own & (np.hypot(around.disc_x, around.disc_y) < 1 + np.float32(_SHEATH) * (1 + noise))] = True

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import SuiteError
-from ..records import MIRRORED, Sense
+from ..records import Sense
 from .artefacts import Artefact
 from .flow import Shear
 from .optics import LIGHTS, MINERALS
@@ -42,6 +42,11 @@ Light = Annotated[str, AfterValidator(_light)]
 """One of `optics.LIGHTS`."""
 Mineral = Annotated[str, AfterValidator(_mineral)]
 """One of `optics.MINERALS`."""
+Length = Annotated[float, Field(gt=0)]
+Amount = Annotated[float, Field(ge=0)]
+Ratio = Annotated[float, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Side = Annotated[int, Field(ge=8)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,9 @@ class _Strict:
 class Mantle(_Strict):
     """A rim of recrystallised grains that the flow has drawn out since it was there."""
 
-    thickness: float
+    thickness: Length
     """Outer radius before any strain, in core radii: more than 1."""
-    strain: float
+    strain: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,9 @@ class Porphyroclast(_Strict):
     """Of the centre, from the left; of a `flip`ped scene before it is flipped."""
     y: float
     """From the top."""
-    radius: float
+    radius: Length
     """Mean of the core's half axes."""
-    aspect: float
+    aspect: Ratio
     angle: float
     """Of the core's long axis to the foliation, in the dextral frame."""
     outline: Outline
@@ -81,7 +86,7 @@ class Porphyroclast(_Strict):
     """Strain behind the deflected foliation; less than the mantle's, since full strain gives exaggerated whirls."""
     mineral: Mineral
     sinistral: bool
-    seed: int
+    seed: Seed
     core: bool = True
     """False: the core is not there; the foliation still bends around its place."""
     tails: Tails = "own"
@@ -97,8 +102,8 @@ class Matrix(_Strict):
     """Of the grains' long axes to the foliation, in the dextral frame."""
     minerals: tuple[Mineral, Mineral]
     """Of most grains, and of bands and scattered grains."""
-    grain: float
-    aspect: float
+    grain: Length
+    aspect: Ratio
     waves: float
     """Amplitude of the gentle folds of the foliation."""
     patches: float
@@ -123,7 +128,7 @@ class Matrix(_Strict):
     shear_band_angle: float
     """To the foliation, in the dextral frame: negative for those that shear makes."""
     sinistral: bool
-    seed: int
+    seed: Seed
     far_seed: int | None = None
     """Of what lies further from the clasts, where that is another rock of the same make."""
 
@@ -135,34 +140,36 @@ class Optics(_Strict):
     light: Light
     stage: float
     """Angle of the stage to the crossed polars."""
-    contrast: float
-    """Mean brightness of mantles and tails over that of the matrix."""
+    contrast: Length
+    """Mean brightness of mantles and tails over that of the matrix; in plane light its square root shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera(_Strict):
     """What happens to the light after the microscope; brightness is linear, 1 is white."""
 
-    exposure: float
-    """Brightness of the matrix."""
-    gamma: float
+    exposure: Length
+    """Brightness of the matrix that the tones are set for."""
+    gamma: Length
     cast: tuple[float, float, float]
     slope: tuple[float, float]
     """Relative change of brightness from the centre to the right edge and to the lower edge."""
     vignette: float
     """Relative loss of brightness in the corners."""
-    blur: float
+    blur: Amount
     """Standard deviation, for a picture 192 wide; wider pictures are blurred in proportion."""
-    noise: float
+    noise: Amount
     """Standard deviation, of full scale."""
     stretch: float
     """0: brightness as exposed; 1: the matrix's darkest and brightest grains become black and white."""
     sharpen: float
     """Strength of the unsharp mask."""
     monochrome: bool
-    jpeg: int | None
+    jpeg: Annotated[int, Field(ge=1, le=95)] | None
     """JPEG quality 1..95; None for no compression."""
-    seed: int
+    seed: Seed
+    longer: Amount = 1.0
+    """How much longer than that it is exposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +177,9 @@ class Scene(_Strict):
     """One photograph before it is rendered."""
 
     index: int
-    width: int
-    height: int
-    clasts: tuple[Porphyroclast, ...]
+    width: Side
+    height: Side
+    clasts: Annotated[tuple[Porphyroclast, ...], Field(max_length=100)]
     """The main one first; where two meet, the earlier lies on top."""
     matrix: Matrix
     optics: Optics
@@ -190,7 +197,7 @@ class Scene(_Strict):
         """Return how a sense of the unflipped scene is seen in the finished photograph."""
         if sense is None or not self.flip:
             return sense
-        return "CCW" if MIRRORED[sense] == "CCW" else "CW"
+        return "CCW" if sense == "CW" else "CW"
 
 
 def mirrored(scene: Scene) -> Scene:

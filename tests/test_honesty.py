@@ -213,6 +213,7 @@ def test_a_blinded_photograph_tells_nothing_but_its_pixels_and_scale():
         "foliation_deg": None,
         "um_per_px": 2.5,
         "attributes": {},
+        "artefacts": None,
     }
 
 

@@ -26,6 +26,8 @@ class _Cam:
     needs = "features"
     signless = False
     """True where the maps of f and of -f are the same, or arbitrary in sign."""
+    arbitrary_sign = False
+    """True for singular vectors: the largest value is then made positive, or the batch would decide the sign."""
     singly = False
     """Row by row: the memory of a batch would not be bounded."""
     package_class: str
@@ -34,7 +36,15 @@ class _Cam:
         """Return maps float32[N, h, w] at the resolution of the explained layer."""
         from .raw_cam import raw_maps  # noqa: PLC0415
 
-        return raw_maps(self.package_class, subject, inputs, target, singly=self.singly)
+        maps = raw_maps(self.package_class, subject, inputs, target, singly=self.singly)
+        return _upright(maps) if self.arbitrary_sign else maps
+
+
+def _upright(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return maps float32[N, h, w] with the sign that makes the largest value of each positive."""
+    high, low = maps.max(axis=(1, 2), initial=0), maps.min(axis=(1, 2), initial=0)
+    upright: NDArray[np.float32] = np.where((high < -low)[:, None, None], -maps, maps)
+    return upright
 
 
 class GradCAM(_Cam):
@@ -76,18 +86,20 @@ class GradCAMElementWise(_Cam):
 class EigenCAM(_Cam):
     """Eigen-CAM (Muhammad & Yeasin 2020): the first principal component of the activations; knows no target.
 
-    Its sign is that of the singular vector, arbitrary and as the package gives it.
+    The sign of a singular vector is arbitrary: its largest value is made positive.
     """
 
     package_class = "EigenCAM"
     signless = True
+    arbitrary_sign = True
 
 
 class EigenGradCAM(_Cam):
-    """Eigen-Grad-CAM: the first principal component of gradient times activation; its sign is arbitrary."""
+    """Eigen-Grad-CAM: the first principal component of gradient times activation; its largest value is positive."""
 
     package_class = "EigenGradCAM"
     signless = True
+    arbitrary_sign = True
 
 
 class ScoreCAM(_Cam):
@@ -131,6 +143,7 @@ class AnyCAM(_Cam):
         self.package_class = name
         self.needs = named.needs if named else "features" if name in ALSO_FROM_FEATURES else "network"
         self.signless = named.signless if named else name in ALSO_SIGNLESS
+        self.arbitrary_sign = named.arbitrary_sign if named else False
         self.singly = named.singly if named else True
 
     def explain(self, subject: Subject, inputs: Tensor, target: Target) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ VERSIONS: Mapping[str, int] = {
     "features": 2,
     "fit": 2,
     "classify": 1,
-    "explain": 1,
+    "explain": 2,
     "localise": 2,
     "score": 1,
 }

@@ -94,7 +94,7 @@ def test_keys_move_through_the_failures_and_back_to_the_grid(browser, site):
         ids = page.locator("article.exhibit").evaluate_all("all => all.map(one => one.id)")
 
         def moved_to(wanted: str) -> None:
-            page.locator(f"html[data-view=single] article.current#{wanted}").wait_for()
+            page.locator(f'html[data-view=single] article.current[id="{wanted}"]').wait_for()
             (one,) = page.locator("article.exhibit:visible").evaluate_all("all => all.map(one => one.id)")
             assert page.evaluate("location.hash") == f"#{one}" == f"#{wanted}"
             assert page.evaluate("document.activeElement.id") == wanted

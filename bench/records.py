@@ -22,6 +22,9 @@ CLASSES: tuple[str, ...] = ("none", "CW", "CCW")
 SENSES: tuple[Sense, ...] = ("CW", "CCW")
 """The classes that are a shear sense."""
 
+STATES: tuple[str, ...] = ("agrees", "independent", "reversed")
+"""How a planted cue stands to the label: it says the true sense, either at random, or the opposite one."""
+
 EXTERNAL = "external"
 """Stands in the detector's place for a model that never met the harness."""
 

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Score
+from ..records import STATES, Score
 from .classification import score_all
 from .observations import Observations
 from .statistics import N_RESAMPLES
 
 SCORED = ("sense_forced", "accuracy", "macro_f1")
 """What is scored in every condition, as `METRICS` defines it."""
-STATES = ("agrees", "independent", "reversed")
-"""How a cue may stand to the label, in the order in which readers meet them."""
 _ID = re.compile(r"\d{5,}(?:~(?P<factor>[a-z-]+)(?:=(?P<value>[^~]+))?)?", re.ASCII)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..metrics import BASE, METRICS, Condition
-from ..metrics.conditions import STATES
+from ..records import STATES
 from ..results import slug
 from .condition_figures import draw_factor, numeric, shown
 from .conditions import METRIC, ConditionLine, ConditionTable

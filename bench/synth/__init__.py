@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..records import STATES
 from . import counterfactuals
-from .conditions import CUES, FACTORS, STATES, scene_under
+from .conditions import CUES, FACTORS, scene_under
 from .dataset import identity_of, parse_identity, photograph_of, render_photograph
 from .drawing import draw_scene
 from .reading import read, read_scene

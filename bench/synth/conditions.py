@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..errors import SuiteError
+from ..records import STATES
 from .artefacts import Artefact
 from .counterfactuals import blurred, in_light, noisy, with_artefact, without_artefacts
 from .drawing import apart, draw_crowd, draw_scene
@@ -21,8 +22,6 @@ from .scene import Mantle, Scene
 from .texture import stream
 
 _MOST_CROWDED = 12
-STATES = ("agrees", "independent", "reversed")
-"""A planted cue says the true sense; says either at random; says the opposite one."""
 
 
 def scene_under(recipe: Recipe, index: int, condition: str = "") -> Scene:

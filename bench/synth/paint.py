@@ -9,15 +9,16 @@ import numpy as np
 from .core import paint_core
 from .rock import NOWHERE, Rock, foliation_frame
 from .scene import Matrix, Scene
-from .shades import EDGES, Shades
+from .shades import Shades
 from .texture import PALETTE, Floats, Grains, Place, grains_at, noise_at, ridges, rough_at, stream
 
 _FINE_GRAINS = (1.1, 2.6)
 """Sizes of recrystallised grains in mantles and tails, in pixels of a picture 192 wide."""
 _FLAKES = (1.6, 4.5)
 """Sizes of mica flakes, likewise."""
+_EDGES = {"plane": 0.25, "sem": 0.3}
 _CROSSED_EDGES = 0.12
-"""How much darker the boundary between two grains is between crossed polars."""
+"""How much darker the boundary between two grains is, by light; between crossed polars it hardly shows."""
 _SUTURES = 0.4
 """How far grain boundaries wander, in grains."""
 _SHORT = 8.0
@@ -111,7 +112,7 @@ class Ground:
     @property
     def edges(self) -> float:
         """How much darker grain boundaries are."""
-        return EDGES.get(self.scene.optics.light, _CROSSED_EDGES)
+        return _EDGES.get(self.scene.optics.light, _CROSSED_EDGES)
 
     def place(self, name: str) -> Place:
         """Return where a texture lies."""

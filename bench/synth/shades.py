@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,7 +110,3 @@ class Shades:
         ratio = contrast * self.brightness / max(float(mean @ LUMINANCE), 1e-6)
         evened = np.float32(ratio) * ((1 - _OVERLAP) * shade.colours + _OVERLAP * mean)
         return Shade(evened.astype(np.float32), shade.first, shade.turned)
-
-
-EDGES: Mapping[str, float] = {"plane": 0.25, "sem": 0.3}
-"""How much darker the boundary between two grains is, by light; between crossed polars they hardly show."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import SuiteError
 from .artefacts import draw_artefacts
 from .flow import Shear
+from .layouts import Frame, draw_spots, laid
 from .optics import CLAST_MINERALS, FISH_MINERALS, MATRIX_MINERALS
 from .reading import read
 from .recipe import Recipe, Weights
@@ -23,6 +24,8 @@ Random = np.random.Generator
 Thing = TypeVar("Thing")
 
 _TRIES = 200
+_LIKE_FIRST = 0.7
+"""Share of further clasts that are of the first one's mineral."""
 _SENSE_BEARING = ("sigma", "delta", "complex", "fish")
 _NATURAL_ASPECT = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (1.02, 1.09, 1.47, 1.75, 2.15, 3.16, 3.8))
 """Quantiles of the aspect ratios of 194 clasts of a dextral shear zone."""
@@ -38,7 +41,12 @@ def draw_scene(recipe: Recipe, index: int) -> Scene:
     subject = _pick(rng, recipe.kinds)
     optics = _draw_optics(stream(seed, "optics"), recipe)
     matrix = _draw_matrix(stream(seed, "matrix"), recipe, subject, optics.light)
-    clasts = [] if subject == "free" else _draw_clasts(rng, stream(seed, "others"), recipe, subject)
+    if subject == "free":
+        clasts = []
+    elif recipe.layouts:
+        clasts = _lay_clasts(stream(seed, "layout"), recipe, subject, matrix.tilt)
+    else:
+        clasts = _draw_clasts(rng, stream(seed, "others"), recipe, subject)
     if clasts:
         matrix = replace(matrix, stray_mineral=clasts[0].mineral)
     coins = stream(seed, "sense").random(3)  # last: nothing above can depend on them
@@ -99,11 +107,31 @@ def _draw_clasts(rng: Random, other_rng: Random, recipe: Recipe, subject: str) -
     clasts = [replace(shape, radius=radius, x=x * recipe.width, y=y * recipe.height)]
     for _ in range(count):
         clasts += _draw_neighbour(other_rng, recipe, subject, clasts)
-    if other_rng.random() < recipe.both:
-        opposed = next((at for at in range(1, len(clasts)) if read(clasts[at])[1]), None)
-        if opposed is not None:
-            clasts[opposed] = replace(clasts[opposed], sinistral=True)
-    return clasts
+    return _with_opposed(clasts) if other_rng.random() < recipe.both else clasts
+
+
+def _with_opposed(clasts: list[Porphyroclast]) -> list[Porphyroclast]:
+    """Let the first further clast that shows a sense show the opposite one."""
+    opposed = next((at for at in range(1, len(clasts)) if read(clasts[at])[1]), None)
+    if opposed is None:
+        return clasts
+    return [replace(clast, sinistral=True) if at == opposed else clast for at, clast in enumerate(clasts)]
+
+
+def _lay_clasts(rng: Random, recipe: Recipe, subject: str, tilt: float) -> list[Porphyroclast]:
+    """Draw clasts where a real photograph has some, all of clockwise shear but for one that may be told otherwise.
+
+    One that meets an earlier core is moved a little, and left out where that does not help.
+    """
+    frame, clasts = Frame(recipe.width, recipe.height, tilt), list[Porphyroclast]()
+    for spot in draw_spots(rng):
+        kind = _pick(rng, _beside(recipe, subject)) if clasts else subject
+        made = laid(rng, spot, frame, partial(_draw_shape, rng, recipe, kind))
+        free = next((one for one in made if all(_apart(one, other) for other in clasts)), None)
+        if free is not None:
+            like_first = clasts and rng.random() < _LIKE_FIRST
+            clasts.append(replace(free, mineral=clasts[0].mineral) if like_first else free)
+    return _with_opposed(clasts) if rng.random() < recipe.both else clasts
 
 
 def _girth(clast: Porphyroclast) -> float:
@@ -116,13 +144,9 @@ def _girth(clast: Porphyroclast) -> float:
 
 def _draw_neighbour(rng: Random, recipe: Recipe, subject: str, clasts: list[Porphyroclast]) -> list[Porphyroclast]:
     """Draw one more clast, smaller than the first, where there is room; none shows a sense where the first does not."""
-    bears = subject in _SENSE_BEARING
-    weights = tuple(
-        (kind, weight) for kind, weight in recipe.kinds if kind != "free" and (kind in _SENSE_BEARING) <= bears
-    )
-    shape = _draw_shape(rng, recipe, _pick(rng, _to_one(weights)))
+    shape = _draw_shape(rng, recipe, _pick(rng, _beside(recipe, subject)))
     radius = clasts[0].radius * rng.uniform(0.35, 0.85)
-    mineral = clasts[0].mineral if rng.random() < 0.7 else shape.mineral
+    mineral = clasts[0].mineral if rng.random() < _LIKE_FIRST else shape.mineral
     for _ in range(12):
         x, y = rng.uniform(-0.02, 1.02, 2) * (recipe.width, recipe.height)
         made = replace(shape, radius=radius, mineral=mineral, x=float(x), y=float(y))
@@ -131,7 +155,12 @@ def _draw_neighbour(rng: Random, recipe: Recipe, subject: str, clasts: list[Porp
     return []
 
 
-def _to_one(weights: Weights) -> Weights:
+def _beside(recipe: Recipe, subject: str) -> Weights:
+    """Return how often a further clast is of which kind; none shows a sense where the first does not."""
+    bears = subject in _SENSE_BEARING
+    weights = tuple(
+        (kind, weight) for kind, weight in recipe.kinds if kind != "free" and (kind in _SENSE_BEARING) <= bears
+    )
     total = sum(weight for _, weight in weights)
     return tuple((kind, weight / total) for kind, weight in weights)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import SuiteError
 from .flow import MAX_STRAIN
+from .layouts import LAYOUTS
 from .optics import LIGHTS
 from .reading import KINDS
 
@@ -69,6 +70,9 @@ class Recipe:
     """Largest standard deviation of the camera noise, of full scale."""
     jpeg: float = 0.3
     """Share of pictures that were compressed."""
+    layouts: str = ""
+    """Whose counts, places and sizes of clasts are taken over, one of LAYOUTS, in place of `radius`, `others` and
+    `off_centre`; empty: nobody's."""
 
     def __post_init__(self) -> None:
         try:
@@ -92,6 +96,7 @@ class Recipe:
             object.__setattr__(self, name, (float(first), float(last)))  # TOML and JSON give lists
             self._expect(name, low <= first <= last <= high, f"two rising values in {low}..{high}")
         self._expect("others", all(limit.is_integer() for limit in self.others), "two rising whole numbers in 0..12")
+        self._expect("layouts", self.layouts in ("", *LAYOUTS), f"{' or '.join(LAYOUTS)}, or nothing")
         for name, known in (("kinds", SUBJECTS), ("lights", LIGHTS)):
             self._weigh(name, known)
 
@@ -170,5 +175,7 @@ def at_level(said: Mapping[str, Any]) -> dict[str, Any]:
 def recipe_digest(recipe: Recipe) -> str:
     """Return the sha256 hex digest of the recipe and the generator's version; growing `n_images` keeps it."""
     content = {name: value for name, value in asdict(recipe).items() if name != "n_images"}
+    if not recipe.layouts:  # younger than stored results, which say nothing of it
+        del content["layouts"]
     content["generator_version"] = GENERATOR_VERSION
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -55,6 +55,7 @@ INF = float("inf")
         ("noise", -0.01),
         ("jpeg", 2),
         ("jpeg", float("nan")),
+        ("layouts", "agu1066"),
     ],
 )
 def test_an_impossible_value_is_refused_by_its_field(field, value):
@@ -127,6 +128,7 @@ CHANGED = {
     "seed": 2, "width": 200, "height": 96, "kinds": {"sigma": 1}, "lights": {"sem": 1}, "tilt_deg": 3, "fabric": 0.5,
     "radius": (0.1, 0.12), "others": (1, 2), "both": 0.5, "off_centre": 0.1, "elongation": 0.3, "mantle": (1.3, 1.5),
     "strain": (2.5, 5.0), "contrast": (1.5, 2), "artefacts": 0.9, "blur": (0, 1), "noise": 0.1, "jpeg": 0.9,
+    "layouts": "agu2021",
 }  # fmt: skip
 
 

@@ -28,6 +28,9 @@ STATES: tuple[str, ...] = ("agrees", "independent", "reversed")
 EXTERNAL = "external"
 """Stands in the detector's place for a model that never met the harness."""
 
+OWN_HEAD = "own-head"
+"""Stands in the backbone's place for a detector that reads the sense by itself."""
+
 TARGETS: tuple[str, ...] = ("sense", "presence")
 """What is explained: the true sense against the other one, and any clast against none (`explain.targets`)."""
 
@@ -105,6 +108,8 @@ class Boxes:
     image_id: str
     xyxy: NDArray[np.float32]
     score: NDArray[np.float32]
+    label: NDArray[np.int8] | None = None
+    """int8[N], positions in CLASSES of the senses that a detector with a head of its own has read; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,61 @@ class Prediction:
     present: bool
     probabilities: tuple[float, ...]
     """One for each of CLASSES; they sum to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrueClasts:
+    """The clasts of the test photographs of a cell, as columns: one entry a clast."""
+
+    image_id: tuple[str, ...] = ()
+    xyxy: tuple[Box, ...] = ()
+    sense: tuple[str | None, ...] = ()
+    """One of CLASSES; None when nobody has judged it."""
+    ignore: tuple[bool, ...] = ()
+    """Regions that are neither rewarded nor punished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """What a system found on the test photographs of a cell, as columns: one entry a proposal."""
+
+    image_id: tuple[str, ...]
+    xyxy: tuple[Box, ...]
+    score: tuple[float, ...]
+    """The detector's, in 0..1."""
+    probabilities: tuple[tuple[float, ...], ...]
+    """The backbone's for the crop, one for each of CLASSES."""
+    truth: TrueClasts
+    detector_threshold: float | None
+    """On `score`, chosen on validation photographs for the presence of a clast; None for a detector without doubts."""
+    threshold: float | None
+    """On score times probability of the likelier sense, chosen on validation photographs for macro-F1; or None."""
+    snapped: tuple[tuple[float, ...], ...] | None = None
+    """Probabilities of each test photograph when proposals that meet a clast are cropped at its true box, in the order
+    of the cell's predictions; None when that is no question (a head of one's own)."""
+    at_truth: tuple[tuple[float, ...], ...] | None = None
+    """The same with the true boxes in place of all proposals."""
+    n_dropped: int = 0
+    """Proposals that were no boxes (not finite, without area, outside the photograph)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One way in which a system's proposals and the clasts of a photograph disagree."""
+
+    kind: str
+    """One of TIDE's: cls, loc, both, dupe, bkg, miss."""
+    image_id: str
+    prediction: str | None
+    """The sense said, CW or CCW; None for a missed clast."""
+    truth: str | None
+    """The class of the clast that is meant; None for the background."""
+    iou: float
+    """With the clast that is meant; 0 without one."""
+    score: float | None
+    """Of the proposal, sense included; None for a missed clast."""
+    box_xyxy: Box
+    """The proposal, or the missed clast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +275,8 @@ class CellRecord:
     """For `detector` and `backbone`: name, version, source digest, mode, weights digest."""
     scores: tuple[Score, ...]
     predictions: tuple[Prediction, ...]
+    detections: Detections | None
+    """None where whole photographs are classified, or the data set has no boxes."""
     maps: tuple[MapScores, ...]
     """What maps of the ranked method, of further ones and of controls came to; empty where none are asked for."""
     map_key: str

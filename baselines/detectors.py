@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import DataError
 from ..records import Boxes, Photomicrograph
 
 
@@ -33,8 +32,6 @@ class GroundTruth:
 
     def detect(self, photographs: Sequence[Photomicrograph]) -> list[Boxes]:
         """The boxes of all clasts that are not to be ignored, each with score 1."""
-        if not any(photo.clasts for photo in photographs):
-            raise DataError("ground-truth: none of the photographs has a box; use the detector whole-image.")
         return [self._true(photo) for photo in photographs]
 
     @staticmethod

@@ -18,7 +18,6 @@ from .data.crops import Crops, to_float
 from .errors import PluginError, UnknownNameError
 from .plugins import BACKBONES, DETECTORS, EXPLAINERS, Plugin, input_size, is_network
 from .records import CLASSES, Photomicrograph
-from .run.seeing import blinded
 from .synth import Recipe, render_photograph
 
 TOLERANCE = 1e-4
@@ -45,8 +44,9 @@ def check_plugin(name: str) -> list[Finding]:
         PluginError: it cannot even be loaded.
     """
     spec, _ = plugins.split_mode(name)
-    if spec in plugins.names(DETECTORS):
-        return _run(_detector_checks(plugins.load(DETECTORS, spec)))
+    detector = _detector(spec)
+    if detector is not None:
+        return _run(_detector_checks(detector))
     if spec.partition(":")[0] in plugins.names(EXPLAINERS):
         return _run(_explainer_checks(plugins.load(EXPLAINERS, spec)))
     try:
@@ -61,6 +61,25 @@ def check_plugin(name: str) -> list[Finding]:
     if callable(getattr(plugin.made, "explain", None)):
         return _run(_explainer_checks(plugin))
     return _run(_network_checks(plugin) if is_network(plugin.made) else _classifier_checks(plugin))
+
+
+def _detector(spec: str) -> Plugin | None:
+    """Load what is a detector by its name; `torchvision:NAME` may just as well be a backbone."""
+    kind, _, argument = spec.partition(":")
+    if kind not in plugins.names(DETECTORS):
+        return None
+    try:
+        return plugins.load(DETECTORS, spec)
+    except UnknownNameError:
+        if argument and kind in plugins.names(BACKBONES):
+            return None
+        raise
+
+
+def _detector_checks(plugin: Plugin) -> Iterator[Check]:
+    from .conformance_detectors import detector_checks  # noqa: PLC0415 – it imports this module
+
+    return detector_checks(plugin)
 
 
 def _explainer_checks(plugin: Plugin) -> Iterator[Check]:
@@ -97,6 +116,7 @@ FATAL = frozenset(
         "fits and loads",
         "predicts logits of the right shape",
         "predicts finite logits",
+        "proposes valid boxes",
         "returns one map a picture",
     }
 )
@@ -104,7 +124,8 @@ FATAL = frozenset(
 
 
 @cache
-def _photographs() -> tuple[Photomicrograph, ...]:
+def kit_photographs() -> tuple[Photomicrograph, ...]:
+    """Draw the kit's photographs, 96 x 64 pixels, of every class in turn."""
     recipe = Recipe(seed=1, n_images=64, width=96, height=64)
     drawn = [render_photograph(recipe, index) for index in range(64)]
     by_class = {name: [photo for photo in drawn if photo.truth == name] for name in CLASSES}
@@ -115,7 +136,7 @@ def generated_crops(size: tuple[int, int]) -> Crops:
     """Letterbox the kit's photographs to a size."""
     from .data.letterbox import letterbox  # noqa: PLC0415
 
-    photographs = _photographs()
+    photographs = kit_photographs()
     return Crops(
         images=np.stack([letterbox(photo.load(), size)[0] for photo in photographs]),
         labels=np.asarray([CLASSES.index(photo.truth or "none") for photo in photographs], np.int64),
@@ -265,39 +286,3 @@ def _gradients(network: Any, crops: Crops) -> None:
     must(gradient is not None, f"the logits do not depend on the CAM layer {network.cam_layer!r}")
     must(bool(torch.isfinite(gradient).all()), f"gradients at the CAM layer {network.cam_layer!r} are not finite")
     must(bool((gradient != 0).any()), f"gradients at the CAM layer {network.cam_layer!r} are all zero")
-
-
-def _detector_checks(plugin: Plugin) -> Iterator[Check]:
-    photographs = list(_photographs())
-
-    yield "keeps the contract's attributes", lambda: keeps(plugins.check_detector, plugin.made)
-    shown = photographs if plugin.made.uses_truth else blinded(photographs)
-
-    def answers() -> None:
-        found = plugin.made.detect(shown)
-        must(
-            [boxes.image_id for boxes in found] == [photo.id for photo in shown], "not one Boxes a photograph, in order"
-        )
-        for boxes in found:
-            must(boxes.xyxy.shape == (len(boxes.score), 4), f"xyxy has shape {boxes.xyxy.shape}; expected (N, 4)")
-            must(bool(np.isfinite(boxes.xyxy).all()), "boxes are not finite")
-            must(bool(((boxes.score >= 0) & (boxes.score <= 1)).all()), "scores are not in 0..1")
-            must(bool((boxes.xyxy[:, 2:] > boxes.xyxy[:, :2]).all()), "boxes without area")
-
-    def full_frame() -> None:
-        for photo, boxes in zip(shown, plugin.made.detect(shown), strict=True):
-            height, width = photo.load().shape[:2]
-            must(boxes.xyxy.tolist() == [[0, 0, width, height]], "view is 'image', but its box is not the full frame")
-
-    def deterministic() -> None:
-        one, other = plugin.made.detect(shown), plugin.made.detect(shown[::-1])[::-1]
-        same = all(
-            np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.score, b.score) for a, b in zip(one, other, strict=True)
-        )
-        must(same, "a photograph's boxes depend on the order or differ between calls")
-
-    yield "proposes valid boxes", answers
-    yield "is deterministic and independent of the order", deterministic
-    if plugin.made.view == "image":
-        yield "returns the full frame, as its view says", full_frame
-    yield "pickles", lambda: pickles(plugin.made)

@@ -12,10 +12,12 @@ A plugin is a class named by an entry point; listing plugins imports none of the
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from .data.crops import Crops
     from .explain.subject import Subject
     from .explain.targets import Target
+    from .suite import DetectorTraining
 
 BACKBONES = "clastbench.backbones"
 DETECTORS = "clastbench.detectors"
@@ -92,7 +95,14 @@ class Classifier(Protocol):
 
 @runtime_checkable
 class Detector(Protocol):
-    """Proposes boxes."""
+    """Proposes boxes.
+
+    One that learns has the two methods of `LearningDetector`, too. Optional attributes of such a detector: `checkpoint`
+    (a `weights.Checkpoint`) says which file `NAME@finetune` starts from; the harness sets `mode` to `scratch` or
+    `finetune` before `fit`. `own_head` (False) says that it can read the sense by itself: set to True before `fit` and
+    `load`, it is trained on CW and CCW instead of on clasts, and its boxes carry `label`. `libraries` names
+    distributions whose version changes what is learned.
+    """
 
     view: str
     """What its backbones are trained on: `crop`, or `image` for a detector whose only box is always the full frame.
@@ -101,7 +111,32 @@ class Detector(Protocol):
     """Only such a detector is handed the true clasts (the ceiling); all others see photographs without them."""
 
     def detect(self, photographs: Sequence[Photomicrograph]) -> list[Boxes]:
-        """Return the boxes of each photograph, in the order given."""
+        """Return the boxes of each photograph, in the order given; coordinates are pixels of the photograph."""
+        ...
+
+
+@runtime_checkable
+class LearningDetector(Detector, Protocol):
+    """A detector that is trained by the harness, once a seed and fold."""
+
+    def fit(
+        self,
+        photographs: Sequence[Photomicrograph],
+        validation: Sequence[Photomicrograph],
+        *,
+        recipe: DetectorTraining,
+        seed: int,
+        device: str,
+        out: Path,
+    ) -> None:
+        """Learn from photographs with their clasts and leave in the folder `out` all that `load` needs.
+
+        `validation` may serve to watch or to stop; no test photograph is ever among either.
+        """
+        ...
+
+    def load(self, path: Path, *, device: str) -> None:
+        """Become the detector that an earlier `fit` left in the folder `path`."""
         ...
 
 
@@ -258,7 +293,25 @@ def _module(path: Path, source: bytes) -> ModuleType:
 
 
 def _source_digest(module: ModuleType) -> str:
-    return hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() if module.__file__ else ""
+    """Digest a module's source, and that of all modules beside it that it imports (`from .neighbour import …`)."""
+    if not module.__file__:
+        return ""
+    read: dict[Path, bytes] = {}
+    waiting = [Path(module.__file__)]
+    while waiting:
+        path = waiting.pop()
+        if path not in read and path.suffix == ".py" and path.is_file():
+            read[path] = path.read_bytes()
+            waiting += _beside(path, read[path])
+    sources = [read[path] for path in sorted(read, key=lambda path: path.name)]
+    return hashlib.sha256(sources[0] if len(sources) == 1 else b"\0".join(sources)).hexdigest()
+
+
+def _beside(path: Path, source: bytes) -> list[Path]:
+    """Name the files of the same folder that a source imports, wherever in it."""
+    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.level == 1]
+    names = {name for node in found for name in ([node.module] if node.module else [one.name for one in node.names])}
+    return [path.with_name(f"{name}.py") for name in names]
 
 
 def input_size(made: Any) -> tuple[int, int]:
@@ -293,6 +346,11 @@ def check_detector(made: Any) -> None:
         raise PluginError(f"{type(made).__name__}.uses_truth must be True or False.")
 
 
+def learns(made: Any) -> bool:
+    """True for a detector that is trained by the harness."""
+    return all(callable(getattr(made, method, None)) for method in ("fit", "load"))
+
+
 def check_explainer(made: Any) -> None:
     """Refuse what is no Explainer."""
     if not callable(getattr(made, "explain", None)):
@@ -312,6 +370,17 @@ def is_network(made: Any) -> bool:
         f"{type(made).__name__} is neither a Network (size, mean, std, build) "
         "nor a Classifier (size, fit, load, predict)."
     )
+
+
+@contextlib.contextmanager
+def blaming(who: str, method: str) -> Iterator[None]:
+    """Turn whatever a plugin raises into a PluginError that names it."""
+    try:
+        yield
+    except ClastbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{who}: {method} raised {_one_line(error)}") from error
 
 
 def _one_line(error: BaseException) -> str:

@@ -23,8 +23,13 @@ BROKEN = HERE / "broken_plugins.py"
 EXAMPLE = HERE / "plugin_example"
 CLASTBENCH = Path(sys.executable).with_name("clastbench")
 BIG = {"inception_v3", "resnet50", "vgg19"}
+BIG_DETECTORS = {"retinanet_resnet50", "yolov3"}
 IN_PROCESS = ("--device", "cpu", "--jobs", 0)
 TAKES_A_NAME = {"timm": "timm:resnet18", "torchvision": "torchvision:mobilenet_v3_small"}
+DETECTORS_THAT_TAKE_A_NAME = {
+    "torchvision": "torchvision:ssdlite320_mobilenet_v3_large",
+    "ultralytics": "ultralytics:yolo11n",
+}
 
 BREACHES = {
     "Raises": ("fits and loads", "raised RuntimeError: no licence found for this solver"),
@@ -34,6 +39,24 @@ BREACHES = {
     "ComparesPictures": ("is independent of the batch", "a picture's logits depend on the batch it is in"),
     "ForgetsWhatItLearned": ("is the same after save and load", "a reloaded model predicts something else"),
     "HidesATensor": ("is the same after save and load", "a network built again and filled with its state dict"),
+}
+
+DETECTOR_BREACHES = {
+    "HasNoView": ("keeps the contract's attributes", "view is None; expected 'image' or 'crop'"),
+    "CannotBeTrained": ("fits and loads", "raised ValueError: no mirror plane found"),
+    "LeavesALog": ("writes only into the folder it is given", "fit wrote runs.log beside the folder out"),
+    "IsTooSure": ("proposes valid boxes", "scores are not in 0..1"),
+    "SaysWidthAndHeight": ("proposes valid boxes", "boxes without area"),
+    "ReadsNoSense": ("proposes valid boxes", "label holds more than [1, 2], the senses CW, CCW"),
+    "ForgetsTheScale": ("keeps its boxes on the photograph", "a box lies outside the photograph (96 by 64 pixels)"),
+    "PaintsOnPhotographs": ("leaves its input unmutated", "the pixels of a photograph were changed in place"),
+    "CountsPhotographs": ("is independent of the batch", "a photograph's boxes depend on those it is shown with"),
+    "ClaimsTheFullFrame": ("returns the full frame, as its view says", "its box is not the full frame"),
+    "NeedsAPhotograph": ("bears no photographs", "raised IndexError"),
+    "NeedsContrast": ("bears a photograph of nothing", "raised ZeroDivisionError: no grey value differs"),
+    "LearnsOnlyInMemory": ("is the same after save and load", "a reloaded detector proposes something else"),
+    "HidesTheSense": ("reads the sense when asked to", "own_head is True, but its boxes carry no label"),
+    "HoldsALambda": ("pickles", "Can't"),
 }
 
 
@@ -63,6 +86,23 @@ ONE_BREACH = (
 def test_broken_plugin_is_blamed_for_one_thing_only(plugin):
     found = [finding.check for finding in check_plugin(f"{BROKEN}:{plugin}") if finding.problem is not None]
     assert found == [BREACHES[plugin][0]]
+
+
+@pytest.mark.parametrize(("plugin", "breach"), DETECTOR_BREACHES.items())
+def test_broken_detector_is_blamed_for_one_thing_only_and_the_reason_is_named(plugin, breach):
+    title, words = breach
+    found = problems(f"{BROKEN}:{plugin}")
+    assert list(found) == [title]
+    assert words in found[title]
+
+
+def test_detector_that_answers_otherwise_each_time_is_caught():
+    assert "is deterministic" in problems(f"{BROKEN}:Drifts")
+
+
+@pytest.mark.parametrize("sound", ["_Detector", "_LearningDetector"])
+def test_detector_without_a_fault_keeps_the_contract(sound):
+    assert problems(f"{BROKEN}:{sound}") == {}
 
 
 SOUND = """
@@ -112,7 +152,13 @@ def test_shipped_backbone_keeps_the_contract(name):
     assert problems(name) == {}
 
 
-@pytest.mark.parametrize("name", plugins.names(plugins.DETECTORS))
+def detectors() -> list[object]:
+    names = plugins.names(plugins.DETECTORS)
+    marks = {name: pytest.mark.slow if name in BIG_DETECTORS else () for name in names}
+    return [pytest.param(DETECTORS_THAT_TAKE_A_NAME.get(name, name), marks=marks[name]) for name in names]
+
+
+@pytest.mark.parametrize("name", detectors())
 def test_shipped_detector_keeps_the_contract(name):
     assert problems(name) == {}
 
@@ -125,19 +171,24 @@ def test_kit_never_passes_without_having_checked_anything(name):
 # A stranger's package
 
 
-def test_example_class_has_at_most_fifteen_lines():
+def test_example_classes_are_short():
     module = ast.parse((EXAMPLE / "my_clast_model.py").read_text(encoding="utf-8"))
-    (model,) = [node for node in module.body if isinstance(node, ast.ClassDef)]
-    assert model.end_lineno - model.lineno + 1 <= 15
+    lines = {node.name: node.end_lineno - node.lineno + 1 for node in module.body if isinstance(node, ast.ClassDef)}
+    assert lines["TinyCNN"] <= 15
+    assert lines["BrightSpot"] <= 25
 
 
-def test_example_adds_no_more_than_one_entry_point():
+def test_example_adds_one_entry_point_a_class():
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["entry-points"] == {"clastbench.backbones": {"tiny-cnn": "my_clast_model:TinyCNN"}}
+    assert project["entry-points"] == {
+        "clastbench.backbones": {"tiny-cnn": "my_clast_model:TinyCNN"},
+        "clastbench.detectors": {"bright-spot": "my_clast_model:BrightSpot"},
+    }
 
 
-def test_example_keeps_the_contract_without_being_installed():
-    assert problems(f"{EXAMPLE / 'my_clast_model.py'}:TinyCNN") == {}
+@pytest.mark.parametrize("name", ["TinyCNN", "BrightSpot"])
+def test_example_keeps_the_contract_without_being_installed(name):
+    assert problems(f"{EXAMPLE / 'my_clast_model.py'}:{name}") == {}
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +239,22 @@ def test_installed_example_is_listed_checked_and_found_good(installed, tmp_path)
     checked = call("check", "tiny-cnn", folder=tmp_path, plugins_in=installed)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert checked.stdout.endswith("12 passed, 0 failed\n")
+
+
+def test_installed_example_detector_is_listed_checked_and_found_good(installed, tmp_path):
+    listed = call("list", "detectors", folder=tmp_path, plugins_in=installed)
+    assert "bright-spot" in listed.stdout.split()
+    checked = call("check", "bright-spot", folder=tmp_path, plugins_in=installed)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.endswith("10 passed, 0 failed\n")
+
+
+def test_installed_example_detector_is_ranked(installed, tmp_path):
+    chosen = ("--detector", "bright-spot", "--backbone", "majority")
+    ran = call("run", write_suite(tmp_path), *chosen, *IN_PROCESS, folder=tmp_path, plugins_in=installed)
+    assert ran.returncode == 0, ran.stderr
+    (record,) = read_all(tmp_path / "results" / "tiny")
+    assert (record.cell.detector, record.status, len(record.predictions)) == ("bright-spot", "ok", 16)
 
 
 def test_installed_example_is_trained_from_scratch_and_ranked(installed, tmp_path):

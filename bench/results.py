@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
-from .records import Cell, CellRecord, MapScores, Prediction, Score
+from .records import Cell, CellRecord, Detections, MapScores, Prediction, Score, TrueClasts
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def path_of(folder: Path, cell: Cell) -> Path:
@@ -66,6 +66,7 @@ def _record(said: dict[str, Any]) -> CellRecord:
     scored = {
         "scores": scores_from(said["scores"]),
         "predictions": predictions_from(said["predictions"]),
+        "detections": detections_from(said["detections"]),
         "maps": map_scores_from(said["maps"]),
     }
     return CellRecord(**{**said, **scored, "cell": Cell(**said["cell"])})
@@ -79,6 +80,20 @@ def scores_from(said: Iterable[dict[str, Any]]) -> tuple[Score, ...]:
 def predictions_from(said: Iterable[dict[str, Any]]) -> tuple[Prediction, ...]:
     """Read predictions back from JSON."""
     return tuple(Prediction(**{**one, "probabilities": tuple(one["probabilities"])}) for one in said)
+
+
+def detections_from(said: dict[str, Any] | None) -> Detections | None:
+    """Read what was found back from JSON."""
+    if said is None:
+        return None
+    truth = {name: _nested(column) for name, column in said["truth"].items()}
+    columns = {name: _nested(column) for name, column in said.items()}
+    return Detections(**{**columns, "truth": TrueClasts(**truth)})
+
+
+def _nested(column: Any) -> Any:
+    """Make tuples of lists, and of the lists in them."""
+    return tuple(_nested(one) for one in column) if isinstance(column, list) else column
 
 
 def map_scores_from(said: Iterable[dict[str, Any]]) -> tuple[MapScores, ...]:

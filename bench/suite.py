@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from .data.splits import Fold, Split, read_split
 from .errors import DataError, SuiteError, UnknownNameError
-from .records import CLASSES
+from .records import CLASSES, OWN_HEAD
 from .synth import Recipe, at_level
 
 
@@ -86,6 +86,29 @@ class Training(_Strict):
     """(height, width) of the input in place of the plugin's own."""
 
 
+class DetectorTraining(_Strict):
+    """How detectors are trained; a plugin takes from it what it has a use for."""
+
+    size: Annotated[int, Field(ge=32, multiple_of=32)] = 640
+    """Longer side of the letterboxed input in pixels."""
+    epochs: Count = 100
+    batch_size: Count = 16
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+
+
+class Detection(_Strict):
+    """How clasts are looked for."""
+
+    max_boxes: Annotated[int, Field(ge=1, le=100)] = 100
+    """At most so many proposals of a photograph, the surest, are scored, cropped and classified."""
+    own_head: bool = False
+    """Enter every detector that can read the sense by itself as a system of its own, too."""
+    one_repeat: bool = False
+    """Detectors take part in the first folds only, as long as these test no photograph twice."""
+    training: DetectorTraining = DetectorTraining()
+
+
 DEFAULTS: Mapping[str, Training] = {
     "frozen": Training(),
     "finetune": Training(epochs=20, weight_decay=0.05, schedule="one-cycle", mirror=True, photometric=0.2),
@@ -128,6 +151,7 @@ class Suite(_Strict):
     threads: Count = 1
     """Threads of every fit: part of its cache key, so that the number of workers changes no result."""
     crops: CropSettings = CropSettings()
+    detection: Detection = Detection()
     training: dict[Literal["frozen", "finetune", "scratch"], Training] = {}
     references: tuple[Reference, ...] = ()
     explainers: tuple[str, ...] = ("grad-cam",)
@@ -155,6 +179,11 @@ class Suite(_Strict):
         limited = f"{self.name}-limit{self.limit}" if self.limit else self.name
         return limited if self.seed is None else f"{limited}-seed{self.seed}"
 
+    @property
+    def entered_backbones(self) -> tuple[str, ...]:
+        """All backbones, with the detectors' own heads if they take part."""
+        return (*self.backbones, OWN_HEAD) if self.detection.own_head else self.backbones
+
     @cached_property
     def folds(self) -> Split:
         """The frozen split, cut to the limit."""
@@ -162,8 +191,8 @@ class Suite(_Strict):
         return split if self.limit is None else _cut(split, self.limit)
 
     @cached_property
-    def explained_folds(self) -> tuple[str, ...]:
-        """The folds whose maps are scored: the first ones, as long as they test no photograph twice (one repeat)."""
+    def one_repeat(self) -> tuple[str, ...]:
+        """The first folds, as long as they test no photograph twice: those whose maps are scored."""
         chosen: list[str] = []
         seen: set[str] = set()
         for name, fold in self.folds.folds.items():
@@ -180,7 +209,8 @@ class Suite(_Strict):
 
     def digest(self, data_digest: str) -> str:
         """Identify what makes scores comparable: data, split, seeds, crops, recipes – not the list of systems."""
-        said = self.model_dump(mode="json", include={"name", "version", "seeds", "crops", "threads", "limit"})
+        named = {"name", "version", "seeds", "crops", "detection", "threads", "limit"}
+        said = self.model_dump(mode="json", include=named)
         recipes = {mode: self.recipe(mode).model_dump(mode="json") for mode in DEFAULTS}
         return sha256_of_json({**said, "training": recipes, "split": self.folds.digest, "data": data_digest})
 

@@ -90,6 +90,7 @@ def suite_text(
     backbones: Sequence[str] = ALL,
     seeds: Sequence[int] = (0,),
     epochs: int = 1,
+    more: str = "",
 ) -> str:
     """Return a suite file that states every value, so that no default moves what rests on it."""
     return f"""
@@ -131,7 +132,7 @@ schedule = "one-cycle"
 hidden = 8
 mirror = true
 size = [64, 96]
-"""
+{more}"""
 
 
 def split_text(folds: int) -> str:

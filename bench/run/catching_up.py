@@ -29,7 +29,7 @@ def _catch_up(plan: Plan, store: Store, folder: Path, cell: Cell, node: Node) ->
     run = tracking.run_folder(store.tensorboard, plan.suite.shown_name, cell)
     there = tracking.written(run)
     fit = node.inputs["classify"].inputs["fit"]
-    followed = fit.spec["mode"] is not None
+    followed = fit.kind == "fit" and fit.spec["mode"] is not None
     if followed and there.get(tracking.CURVES) != fit.key and store.has(fit):
         tracking.write_curves(run, fit.key, read_log(store.read(fit)))
     if there.get(tracking.SCORES) == node.key:
@@ -54,16 +54,17 @@ def _final(record: CellRecord) -> dict[str, float]:
 
 def hyperparameters(cell: Cell, fit: Node) -> dict[str, str | float]:
     """Say what a cell was trained with, by the names of `tracking.HYPERPARAMETERS`; some modes know only a few."""
-    height, width = fit.inputs["crops"].spec["size"]
     said: dict[str, str | float] = {
         "detector": cell.detector,
         "backbone": cell.backbone,
         "mode": fit.spec["mode"] or "own training",
-        "size": f"{height} × {width}",
         "seed": cell.seed,
         "fold": cell.fold,
     }
-    if fit.spec["mode"] is None:
+    if fit.kind == "fit":
+        height, width = fit.inputs["crops"].spec["size"]
+        said["size"] = f"{height} × {width}"
+    if fit.kind != "fit" or fit.spec["mode"] is None:
         return said
     recipe = fit.spec["recipe"]
     told = ("epochs", "batch_size", "learning_rate", "weight_decay", "schedule")

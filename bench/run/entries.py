@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from .. import plugins, weights
 from ..errors import ClastbenchError, PluginError, UsageError, WeightsNotFoundError
-from ..plugins import BACKBONES, DETECTORS, EXPLAINERS, Plugin, is_network
+from ..plugins import BACKBONES, DETECTORS, EXPLAINERS, Plugin, is_network, learns
+from ..records import OWN_HEAD
 
 CONTROLS = ("random", "centre", "sobel")
 """What every method of explanation must beat: explainers that know nothing of a model."""
@@ -50,6 +51,58 @@ class Backbone:
         }
 
 
+@dataclass(frozen=True)
+class Detector:
+    """A detector as entered: plugin, mode, pretrained weights, and whether it reads the sense by itself."""
+
+    plugin: Plugin
+    mode: str | None = None
+    """`scratch` or `finetune`; None for one that learns nothing."""
+    weights_sha256: str | None = None
+    absent: str | None = None
+    """As for a Backbone."""
+    own_head: bool = False
+
+    @property
+    def name(self) -> str:
+        """As readers see it; to learn from scratch goes without saying."""
+        return f"{self.plugin.name}@{self.mode}" if self.mode == "finetune" else self.plugin.name
+
+    @property
+    def view(self) -> str:
+        """What its backbones are trained on."""
+        view: str = self.plugin.made.view
+        return view
+
+    @property
+    def proposes(self) -> bool:
+        """True for one that may be wrong: neither whole photographs nor the truth."""
+        return self.view == "crop" and not self.plugin.made.uses_truth
+
+    @property
+    def has_head(self) -> bool:
+        """Whether it can read the sense by itself."""
+        return self.mode is not None and hasattr(self.plugin.made, "own_head")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Its part of every cache key."""
+        if self.mode is None:
+            return {"plugin": self.plugin.identity}
+        names = ("torch", *getattr(self.plugin.made, "libraries", ()))
+        return {
+            "plugin": self.plugin.identity,
+            "mode": self.mode,
+            "weights": self.weights_sha256,
+            "own_head": self.own_head,
+            "libraries": {name: minor(name) for name in names},
+        }
+
+
+HEAD = Backbone(Plugin(OWN_HEAD, OWN_HEAD, None, "", ""), None)
+"""Stands for what a detector says by itself."""
+
+
 version = cache(metadata.version)
 """The release of an installed package; to look it up takes a millisecond, and every node asks."""
 
@@ -73,7 +126,8 @@ def choose(entered: Sequence[str], patterns: Sequence[str], group: str) -> list[
             name for name in entered if fnmatchcase(name, pattern) or fnmatchcase(name.partition("@")[0], pattern)
         ]
         if not matching:
-            _look_up(pattern, group)
+            if pattern != OWN_HEAD:
+                _look_up(pattern, group)
             matching = [pattern]
         chosen += [name for name in matching if name not in chosen]
     return chosen
@@ -91,6 +145,8 @@ def enter(name: str, *, download: bool) -> Backbone:
     Raises:
         WeightsNotFoundError: the mode needs pretrained weights that are nowhere to be had.
     """
+    if name == OWN_HEAD:
+        return HEAD
     spec, mode = plugins.split_mode(name)
     plugin = plugins.load(BACKBONES, spec)
     plugins.check_backbone(plugin.made)
@@ -99,17 +155,20 @@ def enter(name: str, *, download: bool) -> Backbone:
             raise UsageError(f"Backbone {name!r} brings its own training; enter it without @{mode}.")
         return Backbone(plugin, None)
     mode = mode or getattr(plugin.made, "mode", "scratch")
-    checkpoint = getattr(plugin.made, "checkpoint", None)
     if mode == "scratch":
         return Backbone(plugin, mode)
+    return Backbone(plugin, mode, *_pretrained(f"Backbone {spec!r}", plugin, mode, download=download))
+
+
+def _pretrained(who: str, plugin: Plugin, mode: str, *, download: bool) -> tuple[str | None, str | None]:
+    """Return the digest of the weights that a plugin starts from, or else the name of the file that is not here yet."""
+    checkpoint = getattr(plugin.made, "checkpoint", None)
     if checkpoint is None:
         raise WeightsNotFoundError(
-            f"Backbone {spec!r} states no checkpoint, so @{mode} would start from random weights; enter it as @scratch."
+            f"{who} states no checkpoint, so @{mode} would start from random weights; enter it as @scratch."
         )
     path = weights.fetch(checkpoint) if download else weights.find(checkpoint)
-    if path is None:
-        return Backbone(plugin, mode, absent=checkpoint.files[0])
-    return Backbone(plugin, mode, weights.digest(path))
+    return (None, checkpoint.files[0]) if path is None else (weights.digest(path), None)
 
 
 def shown(name: str) -> str:
@@ -143,17 +202,39 @@ def enter_all(names: Sequence[str], *, download: bool) -> dict[str, Backbone | C
     return entered
 
 
-def load_detectors(names: Sequence[str]) -> dict[str, Plugin | ClastbenchError]:
+def enter_detectors(names: Sequence[str], *, download: bool) -> dict[str, Detector | ClastbenchError]:
     """Load every detector, or keep the error that breaks its cells; raises like `enter_all`."""
-    found = _or_why(names, _detector)
-    _refuse_twins("detectors", [detector.name for detector in found.values() if isinstance(detector, Plugin)])
+    found = _or_why(names, lambda name: enter_detector(name, download=download))
+    _refuse_twins("detectors", [detector.name for detector in found.values() if isinstance(detector, Detector)])
     return found
 
 
-def _detector(name: str) -> Plugin:
-    plugin = plugins.load(DETECTORS, name)
+def enter_detector(name: str, *, download: bool = True) -> Detector:
+    """Load a detector and find the weights it needs; raises like `enter`."""
+    spec, mode = plugins.split_mode(name)
+    plugin = plugins.load(DETECTORS, spec)
     plugins.check_detector(plugin.made)
-    return plugin
+    if not learns(plugin.made):
+        if mode is not None:
+            raise UsageError(f"Detector {name!r} learns nothing; enter it without @{mode}.")
+        return Detector(plugin)
+    _require(spec, getattr(plugin.made, "libraries", ()))
+    if mode == "frozen":
+        raise UsageError(f"Detector {name!r}: expected {spec}@scratch or {spec}@finetune.")
+    if mode != "finetune":
+        return Detector(plugin, "scratch")
+    return Detector(plugin, mode, *_pretrained(f"Detector {spec!r}", plugin, mode, download=download))
+
+
+def _require(spec: str, libraries: Sequence[str]) -> None:
+    """Refuse a detector whose libraries are not installed: they are part of its cache key."""
+    for library in libraries:
+        try:
+            version(library)
+        except metadata.PackageNotFoundError as error:
+            raise PluginError(
+                f"Detector {spec!r} needs the package {library}: pip install 'clastbench[all]'."
+            ) from error
 
 
 def load_explainers(names: Sequence[str]) -> tuple[Plugin, ...]:

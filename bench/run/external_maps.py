@@ -32,7 +32,7 @@ def score_folder(suite: Suite, source: Source, folder: Path) -> dict[str, tuple[
     if not targets:
         raise DataError(f"{folder}: expected the folders {' or '.join(TARGETS)}, with one ID.npy a photograph.")
     found = {}
-    for fold in suite.explained_folds:
+    for fold in suite.one_repeat:
         photographs = [
             photo
             for photo in look_up(source, sorted(suite.folds.folds[fold].test))

@@ -38,6 +38,11 @@ class Source(Protocol):
         """All photographs."""
         ...
 
+    @property
+    def has_boxes(self) -> bool:
+        """Whether any clast is drawn."""
+        ...
+
     def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:
         """Nodes that must be finished before `open_photographs` finds these ids; none for files on disk."""
         ...
@@ -62,6 +67,7 @@ class Generated:
     recipe: Recipe
     digest: str
     ids: frozenset[str]
+    has_boxes: bool = True
 
     def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:
         """One node for each shard that holds one of the ids; each condition has its own shards."""
@@ -113,6 +119,11 @@ class Files:
     photographs: tuple[Photomicrograph, ...]
     digest: str
     ids: frozenset[str]
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether any clast is drawn."""
+        return any(photo.clasts for photo in self.photographs)
 
     def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:  # noqa: ARG002 – files need no node
         """Files need none."""

@@ -1,4 +1,4 @@
-"""The nodes of one suite: D x B cells, but only B x views trainings and maps, features once for all folds."""
+"""The nodes of one suite: D x B cells, but only D + B x views trainings, and features once for all folds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..plugins import DETECTORS, Plugin, input_size, load
+from ..plugins import Plugin, input_size
 from ..suite import Suite
 from ..tracking import Runs, watched
-from .entries import Backbone, minor
+from .entries import HEAD, Backbone, Detector, enter_detector, minor
 from .graph import Node
 from .inputs import Source
 
@@ -35,14 +35,14 @@ class Layout:
     """Where TensorBoard's run folders lie; None when nothing is written there."""
 
     @cached_property
-    def true_boxes(self) -> Plugin:
-        """The detector whose crops are explained."""
-        return load(DETECTORS, "ground-truth")
+    def true_boxes(self) -> Detector:
+        """The detector whose crops are explained, and what all others are compared with."""
+        return enter_detector("ground-truth")
 
     @cached_property
     def _ids(self) -> dict[str, list[str]]:
         folds = self.suite.folds.folds.values()
-        explained = {i for fold in self.suite.explained_folds for i in self.suite.folds.folds[fold].test}
+        explained = {i for fold in self.suite.one_repeat for i in self.suite.folds.folds[fold].test}
         shown = {i for fold in folds for i in watched(fold.validation)}
         train = {i for fold in folds for i in fold.train}
         validation = {i for fold in folds for i in fold.validation}
@@ -52,36 +52,62 @@ class Layout:
             "train": sorted(train),
             "fit": sorted(train | validation),
             "test": sorted(test),
+            "asked": sorted(test | validation),
             "explained": sorted(explained),
             "shown": sorted(shown),
         }
 
-    def score(self, detector: Plugin, backbone: Backbone, seed: int, fold: str) -> Node:
+    def score(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> Node:
         """Return the last node of a cell; all that it needs hangs from it."""
-        test = sorted(self.suite.folds.folds[fold].test)
+        chosen = self.suite.folds.folds[fold]
+        test, tuned = sorted(chosen.test), sorted(chosen.validation) if detector.proposes else []
+        inputs = {"classify": self._classify(detector, backbone, seed, fold)}
+        if detector.view == "crop":
+            inputs |= {
+                "detect": self._detect(detector, seed, fold),
+                "rated": self._score_detector(detector, seed, fold),
+            }
+        if detector.proposes and backbone is not HEAD:
+            inputs["truth"] = self._classify(self.true_boxes, backbone, seed, fold)
         return Node(
             kind="score",
-            spec={"test": test, "data": self.source.digest},
-            inputs={"classify": self._classify(detector, backbone, seed, fold), **self.source.nodes(test)},
+            spec={"test": test, "validation": tuned, "data": self.source.digest},
+            inputs={**inputs, **self.source.nodes([*test, *tuned])},
             label=f"score {detector.name} + {backbone.name}, seed {seed}, fold {fold}",
             family="score",
             local={"source": self.source.local()},
         )
 
-    def _classify(self, detector: Plugin, backbone: Backbone, seed: int, fold: str) -> Node:
-        crops = self._test_crops(detector, backbone)
-        inputs = {"crops": crops, "fit": self._fit(detector.made.view, backbone, seed, fold)}
+    def _score_detector(self, detector: Detector, seed: int, fold: str) -> Node:
+        chosen = self.suite.folds.folds[fold]
+        test, tuned = sorted(chosen.test), sorted(chosen.validation) if detector.proposes else []
+        return Node(
+            kind="score_detector",
+            spec={"test": test, "validation": tuned, "data": self.source.digest},
+            inputs={"detect": self._detect(detector, seed, fold), **self.source.nodes([*test, *tuned])},
+            label=f"score boxes of {_told(detector)}, seed {seed}, fold {fold}",
+            family="score_detector",
+            local={"source": self.source.local()},
+        )
+
+    def _classify(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> Node:
+        chosen = self.suite.folds.folds[fold]
+        asked = sorted({*chosen.test, *(chosen.validation if detector.proposes else ())})
+        label = f"classify {detector.name} + {backbone.name}, seed {seed}, fold {fold}"
+        if backbone is HEAD:
+            found = self._detect(detector, seed, fold)
+            inputs = {"detect": found, "fit": found.inputs["fit"]}
+            spec: dict[str, Any] = {"mode": backbone.name, "plugin": backbone.plugin.identity, "test": asked}
+            return Node(kind="classify", spec=spec, inputs=inputs, label=label, family="classify by own head")
+        crops = self._test_crops(detector, backbone, seed, fold)
+        inputs = {"crops": crops, "fit": self._fit(detector.view, backbone, seed, fold)}
         if backbone.mode == "frozen":
             inputs["features"] = self._features(backbone, crops)
         return Node(
             kind="classify",
-            spec={
-                **backbone.identity,
-                "recipe": self._recipe(backbone),
-                "test": sorted(self.suite.folds.folds[fold].test),
-            },
+            spec={**backbone.identity, "recipe": self._recipe(backbone), "test": asked},
             inputs=inputs,
-            label=f"classify {detector.name} + {backbone.name}, seed {seed}, fold {fold}",
+            label=label,
             family=f"classify {backbone.name}",
             local={"backbone": backbone.plugin.spec, "device": self.device},
         )
@@ -123,7 +149,7 @@ class Layout:
             spec={
                 **backbone.identity,
                 "mirror_ids": wanted,
-                "map_ids": self._mapped(crops.spec["samples"]),
+                "map_ids": self._mapped(crops),
                 "device": self.device.partition(":")[0],
             },
             inputs={"crops": crops},
@@ -132,8 +158,14 @@ class Layout:
             local={"backbone": backbone.plugin.spec, "device": self.device},
         )
 
-    def _mapped(self, samples: str) -> list[str]:
-        """Photographs whose maps in space are kept: those to be explained, and those shown while training."""
+    def _mapped(self, crops: Node) -> list[str]:
+        """Photographs whose maps in space are kept: those to be explained, and those shown while training.
+
+        Proposals are many, and a gallery asks for few of them: it computes their maps anew.
+        """
+        samples = crops.spec["samples"]
+        if "max_boxes" in crops.inputs.get("detect", crops).spec:
+            return []
         explained = self._ids["explained"] if samples != "training" else []
         shown = self._ids["shown"] if samples != "detected" else []
         return sorted({*explained, *shown})
@@ -143,23 +175,55 @@ class Layout:
             return self._crops(backbone, "whole", self._ids["all"], {})
         return self._crops(backbone, "training", self._ids["fit"], {})
 
-    def _test_crops(self, detector: Plugin, backbone: Backbone) -> Node:
-        if detector.made.view == "image":
+    def _test_crops(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> Node:
+        if detector.view == "image":
             return self._training_crops("image", backbone)
-        return self._crops(backbone, "detected", self._ids["test"], {"detect": self._detect(detector)})
+        found = self._detect(detector, seed, fold)
+        return self._crops(backbone, "detected", found.spec["ids"], {"detect": found}, f" of {detector.name}")
 
-    def _detect(self, detector: Plugin) -> Node:
-        ids = self._ids["test"]
+    def _detect(self, detector: Detector, seed: int, fold: str) -> Node:
+        """Ask a detector: one that learns about what its fold has kept from it, others once for all folds."""
+        chosen = self.suite.folds.folds[fold]
+        inputs, which = {}, ""
+        if detector.mode is not None:
+            ids = sorted({*chosen.test, *chosen.validation})
+            inputs, which = {"fit": self._fit_detector(detector, seed, fold)}, f", seed {seed}, fold {fold}"
+        else:
+            ids = self._ids["asked" if detector.proposes else "test"]
+        limit = {"max_boxes": self.suite.detection.max_boxes} if detector.proposes else {}
         return Node(
             kind="detect",
-            spec={"plugin": detector.identity, "ids": ids, "data": self.source.digest},
-            inputs=self.source.nodes(ids),
-            label=f"detect with {detector.name}",
+            spec={**detector.identity, **limit, "ids": ids, "data": self.source.digest},
+            inputs={**inputs, **self.source.nodes(ids)},
+            label=f"detect with {_told(detector)}{which}",
             family=f"detect {self.suite.shown_name} {detector.name}",
-            local={"detector": detector.spec, "source": self.source.local()},
+            local={"detector": detector.plugin.spec, "device": self.device, "source": self.source.local()},
         )
 
-    def _crops(self, backbone: Backbone, samples: str, ids: list[str], extra: Mapping[str, Node]) -> Node:
+    def _fit_detector(self, detector: Detector, seed: int, fold: str) -> Node:
+        chosen = self.suite.folds.folds[fold]
+        train, validation = sorted(chosen.train), sorted(chosen.validation)
+        return Node(
+            kind="fit_detector",
+            spec={
+                **detector.identity,
+                "recipe": self.suite.detection.training.model_dump(mode="json"),
+                "seed": seed,
+                "train": train,
+                "validation": validation,
+                "data": self.source.digest,
+                "threads": self.suite.threads,
+                "device": self.device.partition(":")[0],
+            },
+            inputs=dict(self.source.nodes([*train, *validation])),
+            label=f"fit {_told(detector)}, seed {seed}, fold {fold}",
+            family=f"fit {self.suite.shown_name} {detector.name}",
+            local={"detector": detector.plugin.spec, "device": self.device, "source": self.source.local()},
+        )
+
+    def _crops(
+        self, backbone: Backbone, samples: str, ids: list[str], extra: Mapping[str, Node], which: str = ""
+    ) -> Node:
         size = self._recipe(backbone).get("size") or input_size(backbone.plugin.made)
         return Node(
             kind="crops",
@@ -171,14 +235,14 @@ class Layout:
                 "data": self.source.digest,
             },
             inputs={**extra, **self.source.nodes(ids)},
-            label=f"{samples} crops at {size[0]} × {size[1]}",
+            label=f"{samples} crops{which} at {size[0]} × {size[1]}",
             family=f"crops {self.suite.shown_name} {samples}",
             local={"source": self.source.local()},
         )
 
     def explain(
         self,
-        detector: Plugin,
+        detector: Detector,
         backbone: Backbone,
         seed: int,
         fold: str,
@@ -188,19 +252,22 @@ class Layout:
         told: Sequence[tuple[str, int, str]] | None = None,
     ) -> Node:
         """Return the node that explains a trained backbone on test inputs: the truth, or what was `told` of them."""
-        crops = self._truth_crops(detector, backbone) if told is None else self._test_crops(detector, backbone)
-        inputs = {"crops": crops, "fit": self._fit(detector.made.view, backbone, seed, fold)}
-        cached = set(ids) <= set(self._ids["explained"])
+        if told is None:
+            crops = self._truth_crops(detector, backbone, seed, fold)
+        else:
+            crops = self._test_crops(detector, backbone, seed, fold)
+        inputs = {"crops": crops, "fit": self._fit(detector.view, backbone, seed, fold)}
+        cached = set(ids) <= set(self._ids["explained"]) and (told is None or not detector.proposes)
         if backbone.mode == "frozen" and explainer.made.needs == "features" and cached:
             inputs["features"] = self._features(backbone, crops)
         return self._explain(explainer, inputs, backbone, ids=ids, told=told, which=f", seed {seed}, fold {fold}")
 
-    def maps(self, detector: Plugin, backbone: Backbone, seed: int, fold: str) -> dict[str, Node | str]:
+    def maps(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> dict[str, Node | str]:
         """Return, by method, the node that scores the maps of a cell, or why there can be none; controls come along.
 
         Only one repeat is explained: the first seed, and folds that test no photograph twice.
         """
-        if seed != self.suite.seeds[0] or fold not in self.suite.explained_folds:
+        if seed != self.suite.seeds[0] or fold not in self.suite.one_repeat:
             return {}
         found: dict[str, Node | str] = {}
         for explainer in self.explainers:
@@ -208,26 +275,28 @@ class Layout:
                 detector, backbone, seed, fold, explainer
             )
         if any(isinstance(node, Node) for node in found.values()):
-            crops = self._truth_crops(detector, backbone)
+            crops = self._truth_crops(detector, backbone, seed, fold)
             found |= {control.name: self._localise_control(control, crops, fold) for control in self.controls}
         return found
 
     @staticmethod
     def cannot(explainer: Plugin, backbone: Backbone) -> str | None:
         """Say why a method cannot work on a backbone, as far as can be told without trying."""
+        if backbone is HEAD:
+            return "is part of a detector; maps of detectors are not made yet"
         if backbone.mode is None and explainer.made.needs in ("features", "network"):
             return f"brings its own training and prediction; {explainer.name} needs a network"
         return None
 
-    def _localise(self, detector: Plugin, backbone: Backbone, seed: int, fold: str, explainer: Plugin) -> Node:
+    def _localise(self, detector: Detector, backbone: Backbone, seed: int, fold: str, explainer: Plugin) -> Node:
         test = sorted(self.suite.folds.folds[fold].test)
         inputs = {"explain": self.explain(detector, backbone, seed, fold, explainer, ids=test)}
         if backbone.mode is not None and explainer is self.explainers[0]:  # gate 1 speaks of the ranked method
-            crops = self._truth_crops(detector, backbone)
+            crops = self._truth_crops(detector, backbone, seed, fold)
             inputs["random"] = self._explain(
                 explainer, {"crops": crops}, backbone, ids=self._ids["explained"], which=" with random weights"
             )
-        return self._scored_maps(explainer, inputs, fold, f"{detector.made.view}s of {backbone.name}")
+        return self._scored_maps(explainer, inputs, fold, f"{detector.view}s of {backbone.name}")
 
     def _localise_control(self, control: Plugin, crops: Node, fold: str) -> Node:
         explain = self._explain(control, {"crops": crops}, None, ids=self._ids["explained"])
@@ -284,9 +353,13 @@ class Layout:
             },
         )
 
-    def _truth_crops(self, detector: Plugin, backbone: Backbone) -> Node:
+    def _truth_crops(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> Node:
         """Whole photographs, or the true boxes: whatever detector a backbone serves, its maps are the same."""
-        return self._test_crops(detector if detector.made.view == "image" else self.true_boxes, backbone)
+        return self._test_crops(detector if detector.view == "image" else self.true_boxes, backbone, seed, fold)
 
     def _recipe(self, backbone: Backbone) -> dict[str, Any]:
         return self.suite.recipe(backbone.mode).model_dump(mode="json") if backbone.mode else {}
+
+
+def _told(detector: Detector) -> str:
+    return f"{detector.name}, own head" if detector.own_head else detector.name

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import plugins
 from ..data.crops import Crops
-from ..errors import ClastbenchError, PluginError
-from ..records import CLASSES
+from ..errors import PluginError
+from ..records import CLASSES, OWN_HEAD, Boxes
 from ..suite import Training
 from ..train.log import write_log
 from . import samples
 from .following import following, watched_rows
 from .graph import Folders, Node
+from .proposals import read_boxes
 
 if TYPE_CHECKING:
     from ..train.heads import Head
@@ -136,7 +136,7 @@ def fit(node: Node, folders: Folders, out: Path) -> None:
 
 def _fit_classifier(work: Fitting) -> None:
     plugin = backbone_of(work.node)
-    with _blaming(plugin.name, "fit"):
+    with plugins.blaming(f"Backbone {plugin.name!r}", "fit"):
         plugin.made.fit(
             work.crops.take(work.train),
             work.crops.take(work.validation),
@@ -223,14 +223,33 @@ def _crops_to_show(work: Fitting, network: BuiltNetwork) -> Watched | None:
 
 def classify(node: Node, folders: Folders, out: Path) -> None:
     """Run a trained backbone over the crops of a fold's test photographs; write `logits.npy` and `samples.json`."""
+    if node.spec["mode"] == OWN_HEAD:
+        logits, read = _labels_of(read_boxes(folders["detect"]))
+        _write_logits(logits, read, out)
+        return
     crops_ = read_crops(folders["crops"])
     rows = _rows(crops_, node.spec["test"], labelled=False)
     predicting = {"frozen": _head_logits, "finetune": _network_logits, "scratch": _network_logits, None: _ask}
     logits = predicting[node.spec["mode"]](node, folders, crops_, rows)
     _check_logits(node.spec["plugin"]["name"], logits, len(rows))
-    np.save(out / "logits.npy", logits.astype(np.float64))
     read = read_samples(folders["crops"])
-    (out / "samples.json").write_text(json.dumps([asdict(read[row]) for row in rows]), encoding="utf-8")
+    _write_logits(logits, [read[row] for row in rows], out)
+
+
+def _write_logits(logits: NDArray[np.floating[Any]], of: Sequence[samples.Sample], out: Path) -> None:
+    np.save(out / "logits.npy", logits.astype(np.float64))
+    (out / "samples.json").write_text(json.dumps([asdict(sample) for sample in of]), encoding="utf-8")
+
+
+SURE = 40.0
+"""Logit of what a detector's own head has said: the other classes are left less than float64 can tell from 0."""
+
+
+def _labels_of(found: Sequence[Boxes]) -> tuple[NDArray[np.float64], list[samples.Sample]]:
+    """Turn the senses that a detector has read into logits; its boxes are not widened, since nothing is cropped."""
+    read = samples.detected(found, samples.AS_THEY_ARE)
+    labels = [label for boxes in found if boxes.label is not None for label in boxes.label.tolist()]
+    return SURE * np.eye(len(CLASSES))[labels].reshape(-1, len(CLASSES)), read
 
 
 def _head_logits(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -273,11 +292,11 @@ def read_network(node: Node, folders: Folders, size: tuple[int, int]) -> BuiltNe
 
 def _ask(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     plugin = backbone_of(node)
-    with _blaming(plugin.name, "load"):
+    with plugins.blaming(f"Backbone {plugin.name!r}", "load"):
         plugin.made.load(folders["fit"], device=node.local["device"])
     parts = []
     for start in range(0, len(rows), 256):
-        with _blaming(plugin.name, "predict"):
+        with plugins.blaming(f"Backbone {plugin.name!r}", "predict"):
             parts.append(np.asarray(plugin.made.predict(crops_.batch(rows[start : start + 256]))))
         _check_logits(plugin.name, parts[-1], len(rows[start : start + 256]))
     return np.concatenate(parts) if parts else np.zeros((0, len(CLASSES)), np.float32)
@@ -288,15 +307,3 @@ def _check_logits(name: str, logits: NDArray[np.float32], n: int) -> None:
         raise PluginError(f"Backbone {name!r} returned logits of shape {logits.shape}; expected {(n, len(CLASSES))}.")
     if not np.isfinite(logits).all():
         raise PluginError(f"Backbone {name!r} returned logits that are not finite (NaN or infinite).")
-
-
-@contextlib.contextmanager
-def _blaming(name: str, method: str) -> Iterator[None]:
-    """Turn whatever a plugin raises into a PluginError that names it."""
-    try:
-        yield
-    except ClastbenchError:
-        raise
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise PluginError(f"Backbone {name!r}: {method} raised {type(error).__name__}: {text}") from error

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 from ..errors import ClastbenchError, SuiteError
-from ..plugins import Plugin
 from ..records import Cell
 from ..suite import Suite, sha256_of_json
 from ..tracking import Runs
-from .entries import CONTROLS, Backbone, enter_all, file_name, load_detectors, load_explainers, shown
+from .entries import (
+    CONTROLS,
+    HEAD,
+    Backbone,
+    Detector,
+    enter_all,
+    enter_detectors,
+    file_name,
+    load_explainers,
+    shown,
+)
 from .graph import Node
 from .inputs import Source
 from .layout import Layout
@@ -31,7 +40,7 @@ class Plan:
     maps: Mapping[Cell, Mapping[str, Node | str]]
     """By cell and method: the node that scores its maps, or why there can be none."""
     layout: Layout
-    entered: Mapping[Cell, tuple[Plugin, Backbone]]
+    entered: Mapping[Cell, tuple[Detector, Backbone]]
     """The detector and the backbone of every cell that can start."""
     downloads: tuple[str, ...] = ()
     """Weights files that a run would try to download; only while nothing may be downloaded."""
@@ -58,28 +67,44 @@ def plan(
     download: bool = True,
     tensorboard: Path | None = None,
 ) -> Plan:
-    """Lay out every node; nothing is computed yet. A backbone that cannot start breaks only its own cells."""
+    """Lay out every node; nothing is computed yet. A plugin that cannot start breaks only its own cells.
+
+    A detector's own head is a backbone of those detectors that have one, and of no others.
+    """
     _check_split(suite, source)
     entered = enter_all(backbones, download=download)
-    found = load_detectors(detectors)
+    found = enter_detectors(detectors, download=download)
     tracked = None if tensorboard is None else Runs(tensorboard, suite.shown_name, _by_view(found.values()))
     layout = Layout(suite, source, device, load_explainers(explainers), load_explainers(CONTROLS), tracked)
     cells: dict[Cell, Node] = {}
     named: dict[Cell, Mapping[str, Mapping[str, str]]] = {}
     broken: dict[Cell, str] = {}
-    pairs: dict[Cell, tuple[Plugin, Backbone]] = {}
+    pairs: dict[Cell, tuple[Detector, Backbone]] = {}
     for name, detector_name, seed, fold in product(backbones, detectors, seeds, suite.folds.folds):
         detector, backbone = found[detector_name], entered[name]
-        if isinstance(backbone, Backbone) and isinstance(detector, Plugin):
-            cell = Cell(detector.name, backbone.name, seed, fold)
-            cells[cell] = layout.score(detector, backbone, seed, fold)
-            named[cell] = {"detector": detector.identity, "backbone": _said(backbone)}
-            pairs[cell] = detector, backbone
-        else:
+        if not isinstance(backbone, Backbone) or not isinstance(detector, Detector):
             cell = Cell(file_name(detector_name), shown(name), seed, fold)
             broken[cell] = str(detector if isinstance(detector, ClastbenchError) else backbone)
             named[cell] = {"detector": {"name": cell.detector}, "backbone": {"name": cell.backbone}}
-    downloads = {entry.absent for entry in entered.values() if isinstance(entry, Backbone) and entry.absent}
+            continue
+        if detector.proposes and suite.detection.one_repeat and fold not in suite.one_repeat:
+            continue
+        if backbone is HEAD:
+            if not detector.has_head:
+                continue
+            detector = replace(detector, own_head=True)
+        cell = Cell(detector.name, backbone.name, seed, fold)
+        named[cell] = {"detector": _detector(detector), "backbone": _said(backbone)}
+        if detector.view == "crop" and not source.has_boxes:
+            broken[cell] = f"{detector.name}: none of the photographs has a box; use the detector whole-image."
+            continue
+        cells[cell] = layout.score(detector, backbone, seed, fold)
+        pairs[cell] = detector, backbone
+    downloads = {
+        entry.absent
+        for entry in (*entered.values(), *found.values())
+        if isinstance(entry, Backbone | Detector) and entry.absent
+    }
     maps = {cell: layout.maps(*pairs[cell], cell.seed, cell.fold) for cell in cells}
     return Plan(
         suite=suite,
@@ -95,12 +120,12 @@ def plan(
     )
 
 
-def _by_view(detectors: Iterable[Plugin | ClastbenchError]) -> dict[str, list[str]]:
+def _by_view(detectors: Iterable[Detector | ClastbenchError]) -> dict[str, list[str]]:
     """Names of the detectors that can start, by the view their backbones are trained on."""
     named: dict[str, list[str]] = {}
     for detector in detectors:
-        if isinstance(detector, Plugin):
-            named.setdefault(detector.made.view, []).append(detector.name)
+        if isinstance(detector, Detector):
+            named.setdefault(detector.view, []).append(detector.name)
     return named
 
 
@@ -113,6 +138,11 @@ def _check_split(suite: Suite, source: Source) -> None:
         raise SuiteError(f"{error} Raise --limit {suite.limit}.") from error
 
 
-def _said(backbone: Backbone) -> dict[str, str]:
-    extra = {"mode": backbone.mode, "weights_sha256": backbone.weights_sha256}
-    return {**backbone.plugin.identity, **{name: value for name, value in extra.items() if value}}
+def _said(entry: Backbone | Detector) -> dict[str, str]:
+    extra = {"mode": entry.mode, "weights_sha256": entry.weights_sha256}
+    return {**entry.plugin.identity, **{name: value for name, value in extra.items() if value}}
+
+
+def _detector(detector: Detector) -> dict[str, str]:
+    """What a result says of its detector; `proposes` tells those that may be wrong."""
+    return {**_said(detector), "proposes": "yes" if detector.proposes else "no"}

@@ -11,8 +11,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ..records import TARGETS, Cell, CellRecord, MapScores, Prediction, Score
-from ..results import SCHEMA, map_scores_from, predictions_from, scores_from
+from ..records import TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score
+from ..results import SCHEMA, detections_from, map_scores_from, predictions_from, scores_from
 from .graph import Node
 from .plan import Plan
 from .store import Store
@@ -30,6 +30,7 @@ def finished(plan: Plan, cell: Cell, node: Node, store: Store, failures: Mapping
         node.key,
         scores=scores_from(said["scores"]),
         predictions=predictions_from(said["predictions"]),
+        detections=detections_from(said["detections"]),
         maps=maps,
         map_key=plan.map_key(cell) if complete else "",
         artefacts=_artefacts(node, store),
@@ -64,6 +65,7 @@ def _record(
     reason: str | None = None,
     scores: tuple[Score, ...] = (),
     predictions: tuple[Prediction, ...] = (),
+    detections: Detections | None = None,
     maps: tuple[MapScores, ...] = (),
     map_key: str = "",
     artefacts: Mapping[str, str] | None = None,
@@ -81,6 +83,7 @@ def _record(
         plugins=plan.plugins[cell],
         scores=scores,
         predictions=predictions,
+        detections=detections,
         maps=maps,
         map_key=map_key,
         artefacts=artefacts or {},
@@ -90,24 +93,38 @@ def _record(
 
 
 def _artefacts(node: Node, store: Store) -> dict[str, str]:
-    """Digests of the trained model and its logits."""
-    classify = node.inputs["classify"]
+    """Digests of the trained models, of what was found and of what was read."""
     found: dict[str, str] = {}
-    for name, source in (("classify", classify), ("fit", classify.inputs["fit"])):
+    for name, source in _behind(node).items():
         if store.has(source):
             found |= {f"{name}/{file}": digest for file, digest in store.record(source)["files"].items()}
     return found
 
 
-def _timings(node: Node, store: Store) -> dict[str, float]:
-    """Cost of one cell: its own training, and inference for one input, features included."""
+def _behind(node: Node) -> dict[str, Node]:
+    """The nodes of a cell that train or ask a model, by name."""
     classify = node.inputs["classify"]
+    behind = {"classify": classify, "fit": classify.inputs["fit"]}
+    if "detect" in node.inputs:
+        detect = node.inputs["detect"]
+        behind |= {"detect": detect} | ({"fit_detector": detect.inputs["fit"]} if "fit" in detect.inputs else {})
+    if behind["fit"] is behind.get("fit_detector"):  # a head of its own
+        del behind["fit"]
+    return behind
+
+
+def _timings(node: Node, store: Store) -> dict[str, float]:
+    """Cost of one cell: the trainings behind it, and inference for one photograph, detection and features included."""
+    behind = _behind(node)
+    classify, features = behind["classify"], behind["classify"].inputs.get("features")
     inference = _seconds(classify, store) / max(1, len(classify.spec["test"]))
-    features = classify.inputs.get("features")
     if features is not None:
         inputs = len(features.inputs["crops"].spec["ids"]) + len(features.spec["mirror_ids"])
         inference += _seconds(features, store) / max(1, inputs)
-    return {"fit_s": _seconds(classify.inputs["fit"], store), "ms_per_image": 1000 * inference}
+    if "detect" in behind:
+        inference += _seconds(behind["detect"], store) / max(1, len(behind["detect"].spec["ids"]))
+    training = sum(_seconds(behind[name], store) for name in ("fit", "fit_detector") if name in behind)
+    return {"fit_s": training, "ms_per_image": 1000 * inference}
 
 
 def _seconds(node: Node, store: Store) -> float:

@@ -13,7 +13,19 @@ from .graph import Node
 from .progress import Progress
 from .store import Store
 
-FIRST = ("pictures", "features", "fit", "detect", "crops", "classify", "explain", "localise", "score")
+FIRST = (
+    "pictures",
+    "fit_detector",
+    "features",
+    "fit",
+    "detect",
+    "crops",
+    "classify",
+    "explain",
+    "localise",
+    "score_detector",
+    "score",
+)
 """Among nodes that could start, long ones and those that others wait for come first."""
 
 

@@ -12,6 +12,8 @@ from ..records import CLASSES, Box, Boxes, Clast, Photomicrograph
 from ..suite import CropSettings
 
 NO_LABEL = -1
+AS_THEY_ARE = CropSettings(context=1)
+"""Boxes are not widened."""
 
 
 @dataclass(frozen=True, slots=True)

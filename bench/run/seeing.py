@@ -1,8 +1,7 @@
-"""Steps that look at photographs: render them, ask detectors for boxes, cut out crops."""
+"""Steps that open photographs: render them, cut out crops; and what of them a plugin may see."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,14 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import plugins
 from ..data.letterbox import letterbox
-from ..errors import PluginError
-from ..records import Boxes, Photomicrograph
+from ..records import Photomicrograph
 from ..suite import CropSettings
 from ..synth import Recipe
 from . import inputs, samples
 from .graph import Folders, Node
+from .proposals import read_boxes
 
 
 def pictures(node: Node, folders: Folders, out: Path) -> None:
@@ -32,22 +30,6 @@ def photographs_of(node: Node, folders: Folders, ids: list[str]) -> list[Photomi
     """Open the photographs of a node, in the order of the ids."""
     known = inputs.open_photographs(node.local["source"], folders, node.spec["data"])
     return [known[image_id] for image_id in ids]
-
-
-def detect(node: Node, folders: Folders, out: Path) -> None:
-    """Ask a detector for boxes; write `boxes.json`."""
-    plugin = plugins.load_planned(plugins.DETECTORS, node.local["detector"], node.spec["plugin"])
-    photographs = photographs_of(node, folders, node.spec["ids"])
-    photographs.sort(key=lambda photo: hashlib.sha256(photo.id.encode()).hexdigest())  # sorted ids may tell the class
-    shown = photographs if plugin.made.uses_truth else blinded(photographs)
-    found = plugin.made.detect(shown)
-    if [boxes.image_id for boxes in found] != [photo.id for photo in shown]:
-        raise PluginError(f"Detector {plugin.name!r} did not return one Boxes a photograph, in order.")
-    said = [
-        {"image_id": photo.id, "xyxy": boxes.xyxy.tolist(), "score": boxes.score.tolist()}
-        for photo, boxes in zip(photographs, found, strict=True)
-    ]
-    (out / "boxes.json").write_text(json.dumps(said), encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,18 +56,6 @@ def blinded(photographs: Sequence[Photomicrograph]) -> list[Photomicrograph]:
             um_per_px=photo.um_per_px,
         )
         for number, photo in enumerate(photographs)
-    ]
-
-
-def _read_boxes(folder: Path) -> list[Boxes]:
-    said = json.loads((folder / "boxes.json").read_text(encoding="utf-8"))
-    return [
-        Boxes(
-            record["image_id"],
-            np.asarray(record["xyxy"], np.float32).reshape(-1, 4),
-            np.asarray(record["score"], np.float32),
-        )
-        for record in said
     ]
 
 
@@ -116,5 +86,5 @@ def _samples(node: Node, folders: Folders, photographs: list[Photomicrograph]) -
         case "training":
             return samples.training_boxes(photographs, settings)
         case "detected":
-            return samples.detected(_read_boxes(folders["detect"]), settings)
+            return samples.detected(read_boxes(folders["detect"]), settings)
     raise AssertionError(node.spec["samples"])

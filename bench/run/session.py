@@ -90,7 +90,7 @@ class Session:
             suite,
             self.source,
             detectors=choose(suite.detectors, choice.detectors, DETECTORS),
-            backbones=choose(suite.backbones, choice.backbones, BACKBONES),
+            backbones=choose(suite.entered_backbones, choice.backbones, BACKBONES),
             explainers=[*suite.explainers, *(name for name in asked if name not in suite.explainers)],
             seeds=suite.seeds,
             device=find_device(choice.device),
@@ -145,7 +145,7 @@ class Session:
         stale = self._stale()
         targets = self._targets(stale)
         needed = missing(targets, self.store)
-        if any(node.kind in ("crops", "detect") for node in needed.values()):
+        if any(node.kind in ("crops", "fit_detector", "detect") for node in needed.values()):
             self.source.require_pixels()
         for folder in (self.store.root, self.folder):
             _require_writable(folder)

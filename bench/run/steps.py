@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from .detecting import detect, fit_detector
 from .graph import Folders, Node
 from .learning import classify, features, fit
 from .localising import localise
 from .looking import explain
-from .scoring import score
-from .seeing import crops, detect, pictures
+from .scoring import score, score_detector
+from .seeing import crops, pictures
 from .store import Store, describe
 
 STEPS: Mapping[str, Callable[[Node, Folders, Path], None]] = {
     "pictures": pictures,
+    "fit_detector": fit_detector,
     "detect": detect,
     "crops": crops,
     "features": features,
@@ -26,6 +28,7 @@ STEPS: Mapping[str, Callable[[Node, Folders, Path], None]] = {
     "classify": classify,
     "explain": explain,
     "localise": localise,
+    "score_detector": score_detector,
     "score": score,
 }
 

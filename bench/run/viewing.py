@@ -11,6 +11,7 @@ import numpy as np
 from ..data.letterbox import place_of
 from ..plugins import Plugin
 from ..records import EXTERNAL, TARGETS, Cell, Explanation, Photomicrograph, Prediction
+from .answers import deciding, preferred, softmax
 from .executors import InProcess
 from .graph import Node
 from .inputs import look_up
@@ -20,7 +21,6 @@ from .looking import read_maps
 from .progress import Progress
 from .runner import run
 from .samples import size_of
-from .scoring import best_boxes, preferred
 from .session import Session
 
 Shown = tuple[Cell, str]
@@ -103,11 +103,11 @@ class Viewer:
     def _told(self, cell: Cell, said: Sequence[Prediction]) -> list[tuple[str, int, str]]:
         """Which input of each photograph decided, and which sense the system prefers there."""
         folder = self._session.store.read(self._classify(cell))
-        deciding = best_boxes(read_samples(folder), np.load(folder / "logits.npy"))
+        inputs, read = read_samples(folder), softmax(np.load(folder / "logits.npy"))
+        best = deciding(inputs, read, proposes=self._session.plan.entered[cell][0].proposes)
+        nth = {image_id: [one.image_id for one in inputs[:row]].count(image_id) for image_id, row in best.items()}
         ordered = sorted(said, key=lambda one: one.image_id)
-        return [
-            (one.image_id, deciding[one.image_id][0], preferred(one)) for one in ordered if one.image_id in deciding
-        ]
+        return [(one.image_id, nth[one.image_id], preferred(one)) for one in ordered if one.image_id in nth]
 
     def _make(self, nodes: Sequence[Node]) -> Mapping[str, str]:
         session = self._session

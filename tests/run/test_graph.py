@@ -85,6 +85,7 @@ class FixedSource:
 
     digest: str = "d" * 64
     ids: frozenset[str] = frozenset(f"{index:05d}" for index in range(60))
+    has_boxes: bool = True
 
     def nodes(self, ids):
         return {"pictures/0000": Node("pictures", {"recipe": self.digest, "start": 0, "stop": 60})}
@@ -107,7 +108,15 @@ FAKES = {
     "whole": SimpleNamespace(view="image", uses_truth=False, detect=lambda p: []),
     "boxes": SimpleNamespace(view="crop", uses_truth=True, detect=lambda p: []),
     "more-boxes": SimpleNamespace(view="crop", uses_truth=False, detect=lambda p: []),
+    "learner": SimpleNamespace(
+        view="crop", uses_truth=False, own_head=False, detect=lambda p: [], fit=lambda: None, load=lambda: None
+    ),
 }
+for number in range(3):
+    FAKES[f"learner{number}"] = FAKES["learner"]
+for number in range(6):
+    FAKES[f"net{number}"] = FAKES["net"]
+FAKES["ground-truth"] = FAKES["boxes"]
 
 
 @pytest.fixture
@@ -124,7 +133,10 @@ def fake_plugins(monkeypatch):
     monkeypatch.setattr(entries.weights, "digest", lambda path: "1" * 64)
 
 
-def plan_of(path, *, detectors=("whole", "boxes"), backbones=("net@scratch", "net@frozen", "rule"), **changed):
+BACKBONES = ("net@scratch", "net@frozen", "rule")
+
+
+def plan_of(path, *, detectors=("whole", "boxes"), backbones=BACKBONES, **changed):
     said = {"explainers": (), "seeds": (0,), "device": "cpu", **changed}
     return planning.plan(load_suite(str(path)), FixedSource(), detectors=detectors, backbones=backbones, **said)
 
@@ -210,7 +222,49 @@ def test_frozen_features_are_computed_once_for_all_folds_and_seeds(tmp_path, wri
 def test_every_detector_looks_once(tmp_path, write_suite):
     path = write_suite(tmp_path, folds=3, seeds=[0, 1])
     made = plan_of(path, detectors=("whole", "boxes", "more-boxes"), seeds=(0, 1))
-    assert len(nodes_of(made, "detect")) == 2  # the whole picture needs nobody to look
+    looked = {found.spec["plugin"]["name"] for found in nodes_of(made, "detect")}
+    assert looked == {"boxes", "more-boxes", "ground-truth"}  # the whole picture needs nobody to look
+    assert len(nodes_of(made, "detect")) == len(looked)
+
+
+@pytest.mark.usefixtures("fake_plugins")
+def test_a_grid_trains_every_detector_and_every_backbone_once_a_view(tmp_path, write_suite):
+    path = write_suite(tmp_path, seeds=[0, 1])
+    detectors, backbones = [f"learner{n}" for n in range(3)], [f"net{n}@scratch" for n in range(6)]
+
+    def trained(detectors, backbones):
+        made = plan_of(path, detectors=detectors, backbones=backbones, seeds=(0, 1))
+        return {n.key for kind in ("fit_detector", "fit") for n in nodes_of(made, kind)}
+
+    assert len(trained(detectors, backbones)) == (3 + 6) * 2
+    assert len(trained([*detectors, "whole"], backbones)) == (3 + 6 * 2) * 2
+    added = trained([*detectors, "whole"], backbones) - trained([*detectors, "whole"], backbones[:-1])
+    assert len(added) == 2 * 2  # views x seeds
+
+
+@pytest.mark.usefixtures("fake_plugins")
+def test_a_detector_that_learns_looks_at_what_its_fold_kept_from_it(tmp_path, write_suite):
+    made = plan_of(write_suite(tmp_path, folds=3, seeds=[0, 1]), detectors=("learner",), seeds=(0, 1))
+    looked = [found for found in nodes_of(made, "detect") if found.spec["plugin"]["name"] == "learner"]
+    assert len(looked) == len(nodes_of(made, "fit_detector")) == 3 * 2
+    for found in looked:
+        assert not set(found.spec["ids"]) & set(found.inputs["fit"].spec["train"])
+
+
+@pytest.mark.usefixtures("fake_plugins")
+def test_an_own_head_is_one_more_training_and_no_backbone_of_other_detectors(tmp_path, write_suite):
+    path = write_suite(tmp_path)
+    made = plan_of(path, detectors=("whole", "boxes", "learner"), backbones=("rule", "own-head"))
+    assert [cell.detector for cell in made.cells if cell.backbone == "own-head"] == ["learner"]
+    assert [found.spec["own_head"] for found in nodes_of(made, "fit_detector")] == [False, True]
+
+
+@pytest.mark.usefixtures("fake_plugins")
+def test_detectors_of_one_repeat_leave_out_folds_that_test_again(tmp_path, write_suite):
+    path = write_suite(tmp_path, folds=5, more="[detection]\none_repeat = true\n")
+    made = plan_of(path, detectors=("boxes", "learner"), backbones=("rule",))
+    folds = {cell.detector: [one.fold for one in made.cells if one.detector == cell.detector] for cell in made.cells}
+    assert folds == {"boxes": ["f0", "f1", "f2", "f3", "f4"], "learner": ["f0", "f1", "f2", "f3"]}
 
 
 # The keys below must NOT be changed without raising VERSIONS in bench/run/graph.py: finished work is found by them, and
@@ -218,23 +272,41 @@ def test_every_detector_looks_once(tmp_path, write_suite):
 # moves them too: then raise the version of that step and write the new keys down here.
 GOLDEN_NODE = "cba44e1005ebe70d3a14be00bc9c0c1cef2dfdef19a43f730ecbd73f83410239"
 GOLDEN_PLAN = {
-    "classify: classify boxes + net@frozen, seed 0, fold f0": "8a83cbedd052cab3",
-    "classify: classify boxes + net@scratch, seed 0, fold f0": "7436e6501733fd23",
-    "classify: classify boxes + rule, seed 0, fold f0": "b408e42ec04ff214",
+    "classify: classify boxes + net@frozen, seed 0, fold f0": "93572d362cf25875",
+    "classify: classify boxes + net@scratch, seed 0, fold f0": "d2c843788914aaf3",
+    "classify: classify boxes + rule, seed 0, fold f0": "503b9586663162a3",
+    "classify: classify ground-truth + net@frozen, seed 0, fold f0": "13c12f982c1912c2",
+    "classify: classify ground-truth + net@scratch, seed 0, fold f0": "cc5dfd7cc8eac375",
+    "classify: classify ground-truth + rule, seed 0, fold f0": "1b17d404773a51d4",
+    "classify: classify learner + net@frozen, seed 0, fold f0": "3bcd918e207d1616",
+    "classify: classify learner + net@scratch, seed 0, fold f0": "276850d5ffd8fa5c",
+    "classify: classify learner + own-head, seed 0, fold f0": "4f48af3bbd535210",
+    "classify: classify learner + rule, seed 0, fold f0": "09db36f8897e4390",
     "classify: classify whole + net@frozen, seed 0, fold f0": "0a81341dba1d625e",
     "classify: classify whole + net@scratch, seed 0, fold f0": "c46dc4b9107a4ee8",
     "classify: classify whole + rule, seed 0, fold f0": "3ad8801a2b4c7463",
-    "crops: detected crops at 32 × 48": "4784e3a26059502f",
-    "crops: detected crops at 64 × 96": "5fc26227a413950a",
-    "crops: detected crops at 8 × 8": "913bdd655b6fb9e9",
+    "crops: detected crops of boxes at 32 × 48": "5b24848585f4088c",
+    "crops: detected crops of boxes at 64 × 96": "607a3918ede1f9d4",
+    "crops: detected crops of boxes at 8 × 8": "469acf4e1721aa8a",
+    "crops: detected crops of ground-truth at 32 × 48": "5eaa9c95f5a4a18f",
+    "crops: detected crops of ground-truth at 64 × 96": "702f5eb2422fab7e",
+    "crops: detected crops of ground-truth at 8 × 8": "61b0ac08cec532b6",
+    "crops: detected crops of learner at 32 × 48": "4796b88869904094",
+    "crops: detected crops of learner at 64 × 96": "ae6bceed325a5399",
+    "crops: detected crops of learner at 8 × 8": "b400773b73a9ffaa",
     "crops: training crops at 32 × 48": "be58e8e737bdbdf9",
     "crops: training crops at 64 × 96": "1fe8343c359548af",
     "crops: training crops at 8 × 8": "9e950bca1378bf99",
     "crops: whole crops at 32 × 48": "2b24bcd71eccc9f2",
     "crops: whole crops at 64 × 96": "c5e94eb3742c7d88",
     "crops: whole crops at 8 × 8": "daffc93e4440dcf6",
-    "detect: detect with boxes": "830ec5a91070e9dc",
-    "features: features of net@frozen, detected crops at 64 × 96": "4279b8302e5b06d4",
+    "detect: detect with boxes": "bebfd90442bc75a9",
+    "detect: detect with ground-truth": "3a4559e73a1773c3",
+    "detect: detect with learner, own head, seed 0, fold f0": "01b190b69c928e0b",
+    "detect: detect with learner, seed 0, fold f0": "4d7713086c6da91e",
+    "features: features of net@frozen, detected crops of boxes at 64 × 96": "37df0b408c8519ab",
+    "features: features of net@frozen, detected crops of ground-truth at 64 × 96": "3e29ee1e2f0f0193",
+    "features: features of net@frozen, detected crops of learner at 64 × 96": "6b0f02e80f8eac3b",
     "features: features of net@frozen, training crops at 64 × 96": "64d6ab71ae6bb958",
     "features: features of net@frozen, whole crops at 64 × 96": "9048e0e95e2d4131",
     "fit: fit net@frozen on crops, seed 0, fold f0": "1412f821a4aeb4fe",
@@ -243,13 +315,22 @@ GOLDEN_PLAN = {
     "fit: fit net@scratch on images, seed 0, fold f0": "0b2fd7e0c2d1b079",
     "fit: fit rule on crops, seed 0, fold f0": "5588ee78aa822618",
     "fit: fit rule on images, seed 0, fold f0": "ad353d1ae7e0c392",
+    "fit_detector: fit learner, own head, seed 0, fold f0": "89b404b48f7dd11c",
+    "fit_detector: fit learner, seed 0, fold f0": "fca341b0954511f7",
     "pictures: ": "0b743551c6d08694",
-    "score: score boxes + net@frozen, seed 0, fold f0": "7088c6d6808092fd",
-    "score: score boxes + net@scratch, seed 0, fold f0": "278c3851c6683c23",
-    "score: score boxes + rule, seed 0, fold f0": "9705cf0c4d6e8474",
-    "score: score whole + net@frozen, seed 0, fold f0": "2530c7e0c9528c27",
-    "score: score whole + net@scratch, seed 0, fold f0": "f0a6c970f122bc7c",
-    "score: score whole + rule, seed 0, fold f0": "2d6804afffc67131",
+    "score: score boxes + net@frozen, seed 0, fold f0": "8e6c0f419b9d1415",
+    "score: score boxes + net@scratch, seed 0, fold f0": "80259bca9d90b31d",
+    "score: score boxes + rule, seed 0, fold f0": "2e1685c80f40b11c",
+    "score: score learner + net@frozen, seed 0, fold f0": "443fc09a73fa8896",
+    "score: score learner + net@scratch, seed 0, fold f0": "6c59138f48536aa1",
+    "score: score learner + own-head, seed 0, fold f0": "d12a6d466931065d",
+    "score: score learner + rule, seed 0, fold f0": "c1aa24f4e1b19e2b",
+    "score: score whole + net@frozen, seed 0, fold f0": "3b624975f8276a21",
+    "score: score whole + net@scratch, seed 0, fold f0": "c3c6fb606595cce5",
+    "score: score whole + rule, seed 0, fold f0": "b3e7bd85b471872d",
+    "score_detector: score boxes of boxes, seed 0, fold f0": "a772a42743e92cf2",
+    "score_detector: score boxes of learner, own head, seed 0, fold f0": "0bc72710c5b8eab7",
+    "score_detector: score boxes of learner, seed 0, fold f0": "ac9a638adbd0f571",
 }
 
 
@@ -260,6 +341,6 @@ def test_the_key_of_a_node_is_pinned():
 
 @pytest.mark.usefixtures("fake_plugins")
 def test_the_keys_of_a_plan_are_pinned(tiny_suite):
-    made = plan_of(tiny_suite)
+    made = plan_of(tiny_suite, detectors=("whole", "boxes", "learner"), backbones=(*BACKBONES, "own-head"))
     found = {f"{n.kind}: {n.label}": n.key[:16] for n in topological(list(made.cells.values()))}
     assert found == GOLDEN_PLAN

@@ -255,7 +255,7 @@ CACHED, OTHER = "00045", "00040"
 
 
 def test_a_photograph_outside_the_cached_maps_is_explained_all_the_same(frozen, ranked):
-    assert frozen.suite.explained_folds == ("f0",)
+    assert frozen.suite.one_repeat == ("f0",)
     record = next(one for one in frozen.records() if one.cell.fold == "f1")
     said = next(one for one in record.predictions if one.image_id == OTHER)
     look = looked(frozen.session, ranked, record.cell, said)[record.cell, OTHER]

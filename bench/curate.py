@@ -13,7 +13,7 @@ from .records import Cell, CellRecord, Explanation, Prediction
 from .report.conditions import ConditionTable, build_by_condition, conditions_of
 from .report.exhibits import Exhibit, Unsolved
 from .report.leaderboard import build, current_records, map_rows
-from .report.selection import FAILURES, Chosen, Order, Selection, failed_by_every_system, select
+from .report.selection import Chosen, Order, Selection, default_kinds, failed_by_every_system, select
 from .run.entries import load_explainers
 from .run.inputs import Files
 from .run.progress import Progress
@@ -46,11 +46,11 @@ class Curator:
         self._looks: dict[Shown, Look] = {}
 
     def gallery(
-        self, system: str, kinds: Sequence[str], *, n: int, order: Order, seed: int, explained: bool = True
+        self, system: str, kinds: Sequence[str] | None, *, n: int, order: Order, seed: int, explained: bool = True
     ) -> Gallery:
-        """Choose photographs of one system and explain them."""
+        """Choose photographs and mistakes of one system, by default of all kinds that it has, and explain them."""
         cells = self._of(system)
-        selection = select(cells, kinds, n=n, order=order, seed=seed)
+        selection = select(cells, default_kinds(cells) if kinds is None else kinds, n=n, order=order, seed=seed)
         if explained:
             self._session.source.require_pixels()
             self._look(selection.chosen)
@@ -65,7 +65,7 @@ class Curator:
         shown = {
             system: [one for one in own if one.status == "ok" and self._shown(one)] for system, own in cells.items()
         }
-        failures = {system: select(own, FAILURES, n=PER_KIND) for system, own in shown.items()}
+        failures = {system: select(own, default_kinds(own), n=PER_KIND) for system, own in shown.items()}
         right = {system: select(own, ("right",), n=EXAMPLES).chosen for system, own in shown.items()}
         if pixels:  # explained all at once: one node a cell
             self._session.source.require_pixels()
@@ -139,7 +139,7 @@ class Curator:
         """Whether a cell belongs to the repeat that is explained, in which every photograph comes once."""
         suite = self._session.suite
         seeds = {0, suite.seeds[0]} if record.cell not in self._session.plan.cells else {suite.seeds[0]}
-        return record.cell.seed in seeds and record.cell.fold in suite.explained_folds
+        return record.cell.seed in seeds and record.cell.fold in suite.one_repeat
 
     def _said_of(self, system: str, image_id: str) -> tuple[Cell, Prediction]:
         for record in self._of(system):
@@ -150,7 +150,8 @@ class Curator:
         raise UnknownNameError(f"test photograph of {system}", image_id, tested)
 
     def _look(self, chosen: Sequence[Chosen]) -> None:
-        asked = by_cell([(one.cell, one.prediction) for one in chosen])
+        """Explain the photographs whose answers are shown; mistakes about clasts are shown without maps."""
+        asked = by_cell([(one.cell, one.prediction) for one in chosen if one.mistake is None])
         self._looks |= self._viewer.look(asked, self._keys, self._ranked)
 
     def _gallery(self, system: str, cells: Sequence[CellRecord], selection: Selection) -> Gallery:
@@ -173,8 +174,9 @@ class Curator:
         photographs = self._viewer.photographs([one.prediction.image_id for one in chosen])
         found = []
         for one, photo in zip(chosen, photographs, strict=True):
-            look = self._looks.get((one.cell, photo.id), Look())
-            found.append(Exhibit(photo, one.prediction, one.cell, one.kind, look.explanations, look.lift, look.note))
+            look = Look() if one.mistake else self._looks.get((one.cell, photo.id), Look())
+            seen = look.explanations, look.lift, look.note
+            found.append(Exhibit(photo, one.prediction, one.cell, one.kind, *seen, one.mistake))
         return tuple(found)
 
     def _conditions(self) -> ConditionTable | None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-MOST_NAMES = 40
+MOST_NAMES = 60
 """A longer list of names is cut to those nearest to what was asked for."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..records import Photomicrograph, Prediction
+from . import finds_captions
 from .cards import angle, question
 from .exhibits import Exhibit
 from .gallery import Gallery
@@ -29,6 +30,8 @@ def letter(place: int) -> str:
 def row_title(exhibit: Exhibit) -> str:
     """Write what stands above a row: photograph, truth, answer, light, lifts."""
     told = exhibit.prediction
+    if exhibit.mistake:
+        return finds_captions.row_title(exhibit.mistake, exhibit.photo.id, conditions(exhibit.photo))
     words = [
         exhibit.photo.id,
         verdict(told),
@@ -61,9 +64,7 @@ def caption(gallery: Gallery, files: Sequence[str], *, pixels: bool) -> str:
         *(f"  {sentence}" for sentence in gallery.counts),
         f"Seed of the selection: {gallery.selection.seed}.",
         "",
-        "Columns: photograph; outlines; heat for the sense; heat for presence." if pixels else NO_PIXELS,
-        COLOURS_MEAN,
-        *([HEAT_MEANS] if pixels else []),
+        *_means(gallery, pixels=pixels),
         "The foliation's angle is counter-clockwise from the horizontal of the picture.",
         "",
         *_rows(gallery.exhibits, pixels=pixels),
@@ -75,13 +76,28 @@ def caption(gallery: Gallery, files: Sequence[str], *, pixels: bool) -> str:
 
 
 NO_PIXELS = "Columns: outlines on grey. No photograph and no map is shown: maps of photographs count as pixels."
+NO_PHOTOGRAPH = "Boxes on grey: no photograph is shown."
+
+
+def _means(gallery: Gallery, *, pixels: bool) -> list[str]:
+    """Say what is seen: of answers about photographs, and of mistakes about clasts, whichever are there."""
+    of_clasts = [exhibit.mistake is not None for exhibit in gallery.exhibits]
+    lines = []
+    if not all(of_clasts) or not of_clasts:
+        columns = "Columns: photograph; outlines; heat for the sense; heat for presence." if pixels else NO_PIXELS
+        lines += [columns, COLOURS_MEAN, *([HEAT_MEANS] if pixels else [])]
+    if any(of_clasts):
+        lines += [finds_captions.BOXES_MEAN, finds_captions.SCORES_MEAN, *([] if pixels else [NO_PHOTOGRAPH])]
+    return lines
 
 
 def _rows(exhibits: Sequence[Exhibit], *, pixels: bool) -> list[str]:
     lines = []
     for place, exhibit in enumerate(exhibits):
         cell = exhibit.cell
-        line = f"({letter(place)}) {row_title(exhibit)} · {exhibit.kind} · fold {cell.fold}, seed {cell.seed}"
+        kind = [] if exhibit.mistake else [exhibit.kind]
+        told = [row_title(exhibit), *kind, f"fold {cell.fold}, seed {cell.seed}"]
+        line = f"({letter(place)}) {' · '.join(told)}"
         asked = [f"{question(exhibit, one.target)} ({one.method})" for one in exhibit.explanations] if pixels else []
         notes = [*asked, *([exhibit.note] if exhibit.note else [])]
         lines.append(" · ".join([line, *notes]))

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from ..records import MIRRORED, TARGETS
 from ..results import slug
-from ..run.scoring import preferred
+from ..run.answers import preferred
+from . import finds_captions
 from .exhibits import Exhibit, Unsolved
+from .finds_cards import FindCard
+from .finds_mistakes import DetectionMistake
 from .heat import Heat, heat
 from .pictures import Picture, Pictures
 from .selection import KINDS, confidence, said
@@ -55,17 +58,7 @@ class Card:
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:
         """What is known of photograph and prediction."""
-        photo, cell = self.exhibit.photo, self.exhibit.cell
-        foliation = None if photo.foliation_deg is None else f"{angle(photo.foliation_deg)} to the horizontal"
-        wide = None if photo.um_per_px is None else length(photo.um_per_px * self.picture.width)
-        rows = (
-            ("Kind", self.kind),
-            ("Light", photo.light),
-            ("Foliation", foliation),
-            ("Width of view", wide),
-            ("Fold, seed", f"{cell.fold}, {cell.seed}"),
-        )
-        return tuple((name, value or "not known") for name, value in rows)
+        return (("Kind", self.kind), *_circumstances(self.exhibit, self.picture))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +76,18 @@ class UnsolvedCard:
         return tuple((system, said(prediction), prediction.probabilities) for system, prediction in told)
 
 
-def cards(exhibits: Sequence[Exhibit], pictures: Pictures, *, pixels: bool) -> tuple[Card, ...]:
+def cards(exhibits: Sequence[Exhibit], pictures: Pictures, *, pixels: bool) -> tuple[Card | FindCard, ...]:
     """Make exhibits ready, in their order."""
     anchors = _anchors([exhibit.photo.id for exhibit in exhibits])
-    return tuple(_card(exhibit, anchor, pictures, pixels) for exhibit, anchor in zip(exhibits, anchors, strict=True))
+    return tuple(
+        _find_card(exhibit, exhibit.mistake, anchor, pictures)
+        if exhibit.mistake
+        else _card(exhibit, anchor, pictures, pixels)
+        for exhibit, anchor in zip(exhibits, anchors, strict=True)
+    )
 
 
-def grouped(shown: Sequence[Card]) -> tuple[tuple[str, tuple[Card, ...]], ...]:
+def grouped(shown: Sequence[Card | FindCard]) -> tuple[tuple[str, tuple[Card | FindCard, ...]], ...]:
     """Return the cards by kind, kinds and cards in their order."""
     kinds = dict.fromkeys(card.kind for card in shown)
     return tuple((kind, tuple(card for card in shown if card.kind == kind)) for kind in kinds)
@@ -126,6 +124,26 @@ def _card(exhibit: Exhibit, anchor: str, pictures: Pictures, pixels: bool) -> Ca
     missing = missing if pixels else HIDDEN
     heats = tuple((question(exhibit, one.target), one) for one in shown)
     return Card(anchor, exhibit, pictures[exhibit.photo], heats, missing)
+
+
+def _find_card(exhibit: Exhibit, mistake: DetectionMistake, anchor: str, pictures: Pictures) -> FindCard:
+    picture = pictures[exhibit.photo]
+    figures = ((f"{name[0].upper()}{name[1:]}", text) for name, text in finds_captions.figures(mistake))
+    return FindCard(anchor, exhibit, mistake, picture, (*figures, *_circumstances(exhibit, picture)))
+
+
+def _circumstances(exhibit: Exhibit, picture: Picture) -> tuple[tuple[str, str], ...]:
+    """What is known of the photograph, and which model spoke of it."""
+    photo, cell = exhibit.photo, exhibit.cell
+    foliation = None if photo.foliation_deg is None else f"{angle(photo.foliation_deg)} to the horizontal"
+    wide = None if photo.um_per_px is None else length(photo.um_per_px * picture.width)
+    rows = (
+        ("Light", photo.light),
+        ("Foliation", foliation),
+        ("Width of view", wide),
+        ("Fold, seed", f"{cell.fold}, {cell.seed}"),
+    )
+    return tuple((name, value or "not known") for name, value in rows)
 
 
 def _in_order(exhibit: Exhibit) -> list[Heat]:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from ..metrics import BASE, Condition
 from ..metrics.conditions import SCORED
 from .conditions import METRIC, TITLE, ConditionTable
-from .tables import drawn, md_line, md_text, with_interval
+from .writing import drawn, md_line, md_text, with_interval
 
 NOTE = (
     "Balanced accuracy of CW against CCW where the truth is one of them, with 95 % intervals (bootstrap by group);",

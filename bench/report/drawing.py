@@ -63,7 +63,7 @@ class Panel:
             self.width, self.height = size_of(photo)
 
     def photograph(self, axes: Axes) -> None:
-        """Draw the pixels, with a scale bar where the scale is known."""
+        """Draw the pixels, or grey, with a scale bar where the scale is known."""
         self._place(axes, self.image)
         self._scale_bar(axes)
 
@@ -120,7 +120,7 @@ class Panel:
             axes.plot(ends, [foot, foot], color=colour, linewidth=wide, solid_capstyle="butt")
         axes.annotate(
             length(um), (float(ends[1]), foot), (0, 2.5), textcoords="offset points", ha="right", va="bottom",
-            fontsize=SMALL, color="white", path_effects=_halo(),
+            fontsize=SMALL, color="white", path_effects=halo(),
         )  # fmt: skip
 
 
@@ -242,7 +242,8 @@ def _from_one(figures: Sequence[Figure]) -> range:
     return range(1, len(figures) + 1)
 
 
-def _halo() -> list[Any]:
+def halo(width: float = 1.5) -> list[Any]:
+    """Return path effects that set letters or lines off from any photograph; `width` in points."""
     from matplotlib.patheffects import Normal, Stroke  # noqa: PLC0415
 
-    return [Stroke(linewidth=1.5, foreground="black"), Normal()]
+    return [Stroke(linewidth=width, foreground="black"), Normal()]

@@ -1,4 +1,4 @@
-"""What a gallery shows: photographs with what was said about them and where the system looked."""
+"""What a gallery shows: photographs with what was said about them or their clasts, and where the system looked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..records import Cell, Explanation, Photomicrograph, Prediction, Score
+from .finds_mistakes import DetectionMistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +17,15 @@ class Exhibit:
     prediction: Prediction
     cell: Cell
     kind: str
-    """One of `selection.KINDS`."""
+    """One of `selection.ALL_KINDS`."""
     explanations: tuple[Explanation, ...] = ()
     """One a target; the sense map speaks for the sense that the system prefers, right or wrong."""
     lift: Mapping[str, float | None] = field(default_factory=dict)
     """Of these maps, by target; None where it is undefined (no clast with an outline)."""
     note: str | None = None
     """Why there are no maps."""
+    mistake: DetectionMistake | None = None
+    """The mistake about a clast that is shown; None where it is the answer about the photograph. It has no maps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from ..records import CellRecord
 from .cards import cards
 from .exhibits import Exhibit
 from .pictures import Pictures
-from .selection import KINDS, Selection
+from .selection import ALL_KINDS, Selection
 from .shelf import Shelf
 
 
@@ -35,7 +35,7 @@ class Gallery:
         """One sentence a kind: how many are shown, out of how many."""
         shown = [exhibit.kind for exhibit in self.exhibits]
         return tuple(
-            f"{KINDS[name].title}: {shown.count(name)} of {total} shown. {KINDS[name].description}"
+            f"{ALL_KINDS[name].title}: {shown.count(name)} of {total} shown. {ALL_KINDS[name].description}"
             for name, total in self.selection.counts.items()
         )
 
@@ -58,8 +58,8 @@ def provenance(records: Sequence[CellRecord]) -> dict[str, str]:
 def write_gallery(gallery: Gallery, folder: Path, *, pixels: bool) -> Path:
     """Write a gallery into `folder` and return its `index.html`.
 
-    Without `pixels` no photograph and no map is written: outlines, numbers and text only. What an earlier gallery left
-    in the folder is removed.
+    Without `pixels` no photograph and no map is written: outlines, boxes, numbers and text only. What an earlier
+    gallery left in the folder is removed.
     """
     from .pages import render  # noqa: PLC0415 - brings Jinja2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ import numpy as np
 from .. import results
 from ..errors import DataError, UnknownNameError
 from ..metrics import (
+    DETECTION_METRICS,
     Comparison,
+    Impact,
     Observations,
     compare_all,
     compare_maps,
@@ -25,6 +27,7 @@ from ..metrics import (
 from ..records import CLASSES, EXTERNAL, CellRecord, MapScores, Score, ceiling, untrained
 from ..run.scoring import observe
 from ..suite import Reference, Suite
+from .detectors import Boxes, DetectorRow
 from .exhibits import MapRow
 
 HEADLINE = "macro_f1"
@@ -35,11 +38,14 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("sense_forced", "sense, forced"),
     ("sense_end_to_end", "sense, end to end"),
     ("majority_rate", "majority"),
+    ("sense_ap50", "sense AP50"),
     ("lift_sense", "lift, sense"),
     ("lift_presence", "lift, presence"),
     ("tail_share", "tail share"),
     ("gate_randomisation", "gate 1"),
 )
+BOXED = ("sense_ap50",)
+"""The columns that only boxes have."""
 MAP_COLUMNS: Mapping[str, tuple[str, str]] = {
     "lift_sense": ("sense", "lift"),
     "lift_presence": ("presence", "lift"),
@@ -71,6 +77,10 @@ class Row:
     """Why cells failed: the first reason."""
     unmapped: str | None = None
     """Why maps of some cells are missing while others have them."""
+    proposes: bool = False
+    """Whether its detector proposes boxes, and so may be wrong."""
+    errors: Mapping[str, Impact] = field(default_factory=dict)
+    """What each of TIDE's kinds of error comes to, by name; empty without boxes."""
 
     @property
     def system(self) -> str:
@@ -100,6 +110,8 @@ class Leaderboard:
     references: tuple[ReferenceRow, ...]
     left_out: tuple[str, ...] = ()
     """Result files that are there and not ranked, with the reason."""
+    detectors: tuple[DetectorRow, ...] = ()
+    """Best first; empty where no system was asked for boxes."""
 
 
 def current_records(folder: Path, digest: str) -> tuple[list[CellRecord], tuple[str, ...]]:
@@ -152,14 +164,19 @@ def build(
     by_system: dict[tuple[str, str], list[CellRecord]] = defaultdict(list)
     for record in records:
         by_system[record.cell.detector, record.cell.backbone].append(record)
+    boxes = Boxes(record for cells in by_system.values() for record in cells)
     observed = {pair: _observations(cells) for pair, cells in by_system.items()}
     whole = {pair: seen for pair, seen in observed.items() if complete(by_system[pair], suite)}
     method = suite.explainers[0] if suite.explainers else ""
     if metric in MAP_COLUMNS:
         ranks = _map_ranks({pair: by_system[pair] for pair in whole}, metric, method)
+    elif metric in DETECTION_METRICS:
+        ranks = boxes.ranks(whole, metric)
     else:
         ranks = _ranks(whole, metric)
-    rows = [_row(pair, by_system[pair], observed[pair], ranks.get(pair), method) for pair in by_system]
+    rows = [
+        _row(cells, observed[pair], ranks.get(pair), method=method, boxes=boxes) for pair, cells in by_system.items()
+    ]
     return Leaderboard(
         suite=suite.shown_name,
         version=suite.version,
@@ -168,16 +185,25 @@ def build(
         rows=tuple(sorted(rows, key=lambda row: _order(row, metric))),
         references=tuple(_reference(reference) for reference in suite.references),
         left_out=left_out,
+        detectors=boxes.detectors(),
     )
 
 
 def complete(cells: Sequence[CellRecord], suite: Suite) -> bool:
-    """True when every fold (and, for systems that the harness ran, every seed) is there and scored."""
+    """True when every fold (and, for systems that the harness ran, every seed) is there and scored.
+
+    A detector that proposes boxes takes part in one repeat only where the suite says so.
+    """
     if any(cell.status == "failed" for cell in cells):
         return False
     scored = {(cell.cell.seed, cell.cell.fold) for cell in cells}
     seeds = {0} if cells[0].cell.detector == EXTERNAL else set(suite.seeds)
-    return scored >= {(seed, fold) for seed in seeds for fold in suite.folds.folds}
+    once = suite.detection.one_repeat and _proposes(cells)
+    return scored >= {(seed, fold) for seed in seeds for fold in (suite.one_repeat if once else suite.folds.folds)}
+
+
+def _proposes(cells: Sequence[CellRecord]) -> bool:
+    return any(cell.plugins.get("detector", {}).get("proposes") == "yes" for cell in cells)
 
 
 def _observations(cells: Sequence[CellRecord]) -> Observations:
@@ -187,7 +213,7 @@ def _observations(cells: Sequence[CellRecord]) -> Observations:
 
 def _ranks(observed: Mapping[tuple[str, str], Observations], metric: str) -> dict[tuple[str, str], int]:
     if metric not in metrics_for(CLASSES):
-        raise UnknownNameError("metric", metric, [*metrics_for(CLASSES), *MAP_COLUMNS])
+        raise UnknownNameError("metric", metric, [*metrics_for(CLASSES), *DETECTION_METRICS, *MAP_COLUMNS])
     if not observed:
         return {}
     pairs = {" + ".join(pair): pair for pair in observed}
@@ -285,15 +311,15 @@ def _only(table: MapScores, name: str) -> MapScores:
     return replace(table, values={name: table.values[name]} if name in table.values else {})
 
 
-def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations, rank: int | None, method: str) -> Row:
+def _row(cells: Sequence[CellRecord], seen: Observations, rank: int | None, *, method: str, boxes: Boxes) -> Row:
     bad = [cell for cell in cells if cell.status == "failed"]
-    scores = _scores(cells, seen)
+    scores = (*_scores(cells, seen), *boxes.scores(cells))
     training = [cell.timings["fit_s"] for cell in cells if "fit_s" in cell.timings]
     inference = [cell.timings["ms_per_image"] for cell in cells if "ms_per_image" in cell.timings]
     return Row(
         rank=rank,
-        detector=pair[0],
-        backbone=pair[1],
+        detector=cells[0].cell.detector,
+        backbone=cells[0].cell.backbone,
         scores={score.metric: score for score in scores} | map_scores(cells, method),
         fit_s=sum(training) if training else None,
         ms_per_image=sum(inference) / len(inference) if inference else None,
@@ -302,6 +328,8 @@ def _row(pair: tuple[str, str], cells: Sequence[CellRecord], seen: Observations,
         n_failed=len(bad),
         reason=bad[0].reason if bad else None,
         unmapped=_unmapped(cells, method),
+        proposes=_proposes(cells),
+        errors=boxes.errors(cells),
     )
 
 

@@ -1,7 +1,8 @@
-"""Which photographs a gallery shows: kinds of failure as small named rules, and the draw among them."""
+"""Which photographs and mistakes a gallery shows: kinds of failure as small named rules, and the draw among them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,7 +11,10 @@ from typing import Literal
 import numpy as np
 
 from ..errors import UnknownNameError, UsageError
-from ..records import CLASSES, MIRRORED, SENSES, Cell, CellRecord, Prediction
+from ..metrics.mistakes import KINDS as OF_CLASTS
+from ..metrics.mistakes import ErrorKind
+from ..records import CLASSES, MIRRORED, SENSES, Box, Cell, CellRecord, Prediction
+from .finds_mistakes import DetectionMistake, detection_mistakes, proposes
 
 Order = Literal["confidence", "random"]
 ORDERS: tuple[Order, ...] = ("confidence", "random")
@@ -28,7 +32,7 @@ def confidence(prediction: Prediction) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One way to be wrong (or right)."""
+    """One way to be wrong (or right) about a photograph."""
 
     name: str
     title: str
@@ -70,17 +74,22 @@ _LISTED = (
 FAILURES = ("fp", "fn", "wrong-sense")
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _LISTED})
 """By name. Every prediction with an image-level truth is of exactly one kind."""
+ALL_KINDS: Mapping[str, Kind | ErrorKind] = MappingProxyType({**KINDS, **OF_CLASTS})
+"""By name: kinds of answers about photographs, then TIDE's kinds of mistakes about clasts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One prediction that a gallery shows."""
+    """One prediction that a gallery shows, or one mistake about a clast of its photograph."""
 
     cell: Cell
     prediction: Prediction
     kind: str
+    """One of ALL_KINDS."""
     confidence: float
-    """Probability of what was said."""
+    """Probability of what was said; of a mistake about a clast its weight."""
+    mistake: DetectionMistake | None = None
+    """None for kinds of answers about photographs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ class Selection:
 
     chosen: tuple[Chosen, ...]
     counts: Mapping[str, int]
-    """By kind asked for: how many photographs are of it, shown or not."""
+    """By kind asked for: how many photographs or mistakes are of it, shown or not."""
     n: int
     order: Order
     seed: int
@@ -107,6 +116,11 @@ class UnsolvedPhotograph:
     """By system."""
 
 
+def default_kinds(records: Iterable[CellRecord]) -> tuple[str, ...]:
+    """Return the kinds that a gallery of these cells shows unless others are asked for."""
+    return (*FAILURES, *OF_CLASTS) if any(map(proposes, records)) else FAILURES
+
+
 def select(
     records: Sequence[CellRecord],
     kinds: Sequence[str],
@@ -115,27 +129,30 @@ def select(
     order: Order = "confidence",
     seed: int = 0,
 ) -> Selection:
-    """Choose at most `n` photographs of each kind, kinds in the order asked for.
+    """Choose at most `n` photographs or mistakes of each kind, kinds in the order asked for.
 
-    A photograph comes once a system, as its first cell in the order of `Cell` predicted it. By confidence, the surest
-    come first, equally sure ones by image id; at random, the draw depends on the seed and on nothing else.
+    A photograph comes once a system, as its first cell in the order of `Cell` predicted it; of the kinds of mistakes
+    about clasts it comes once a mistake. By confidence, the surest come first (missed clasts: the largest), equally
+    sure ones by image id; at random, the draw depends on the seed and on nothing else.
 
     Raises:
         UnknownNameError: nobody defined the kind or the order.
-        UsageError: `n` is not positive.
+        UsageError: `n` is not positive, or the system proposes no boxes that could be mistaken.
     """
     for name in kinds:
-        if name not in KINDS:
-            raise UnknownNameError("kind", name, KINDS)
+        if name not in ALL_KINDS:
+            raise UnknownNameError("kind", name, ALL_KINDS)
     if order not in ORDERS:
         raise UnknownNameError("order", order, ORDERS)
     if n < 1:
         raise UsageError(f"A gallery shows at least 1 photograph of each kind, not {n}.")
     asked = tuple(dict.fromkeys(kinds))
-    found = {name: list(_candidates(records, name)) for name in asked}
+    _refuse_clasts_of_whole_images(records, asked)
+    found = {name: list(_candidates(records, name)) for name in asked if name in KINDS}
+    found |= _mistakes(records, [name for name in asked if name in OF_CLASTS])
     chosen = tuple(one for name in asked for one in _ordered(found[name], order, seed)[:n])
     counts = MappingProxyType({name: len(found[name]) for name in asked})
-    return Selection(chosen, counts, n, order, seed, _rule(n, order, seed))
+    return Selection(chosen, counts, n, order, seed, _rule(asked, n, order, seed))
 
 
 def failed_by_every_system(records_by_system: Mapping[str, Sequence[CellRecord]]) -> tuple[UnsolvedPhotograph, ...]:
@@ -166,25 +183,59 @@ def _candidates(records: Iterable[CellRecord], kind: str) -> Iterator[Chosen]:
             yield Chosen(cell, prediction, kind, confidence(prediction))
 
 
+def _mistakes(records: Iterable[CellRecord], kinds: Sequence[str]) -> dict[str, list[Chosen]]:
+    found: dict[str, list[Chosen]] = {name: [] for name in kinds}
+    if not kinds:
+        return found
+    for record, first in _first_told(records):
+        ids = {prediction.image_id for prediction in first}
+        for prediction, mistake in detection_mistakes(record, ids, kinds):
+            found[mistake.kind].append(Chosen(record.cell, prediction, mistake.kind, mistake.weight, mistake))
+    return found
+
+
+def _refuse_clasts_of_whole_images(records: Sequence[CellRecord], kinds: Sequence[str]) -> None:
+    asked = [name for name in kinds if name in OF_CLASTS]
+    if asked and not any(map(proposes, records)):
+        system = records[0].cell.system if records else "This system"
+        raise UsageError(
+            f"{system}: proposes no boxes that could be wrong, so it has nothing of kind {', '.join(asked)}; kinds of "
+            f"whole photographs: {', '.join(KINDS)}."
+        )
+
+
 def _once(records: Iterable[CellRecord]) -> Iterator[tuple[Cell, Prediction]]:
     """Yield every photograph once a system, from the first cell that predicted it."""
-    seen: set[tuple[str, str]] = set()
+    for record, first in _first_told(records):
+        for prediction in first:
+            yield record.cell, prediction
+
+
+def _first_told(records: Iterable[CellRecord]) -> Iterator[tuple[CellRecord, list[Prediction]]]:
+    """Yield each cell with the predictions of photographs of which no earlier cell of its system spoke."""
+    seen: dict[str, set[str]] = defaultdict(set)
     for record in sorted(records, key=lambda record: record.cell):
-        for prediction in record.predictions:
-            key = record.cell.system, prediction.image_id
-            if key not in seen:
-                seen.add(key)
-                yield record.cell, prediction
+        told = seen[record.cell.system]
+        first = [one for one in record.predictions if one.image_id not in told]
+        told.update(one.image_id for one in first)
+        yield record, first
 
 
 def _ordered(found: list[Chosen], order: Order, seed: int) -> list[Chosen]:
-    by_id = sorted(found, key=lambda one: (one.prediction.image_id, one.cell))
+    by_id = sorted(found, key=_place)
     if order == "random":
         return [by_id[at] for at in np.random.default_rng(seed).permutation(len(by_id))]
     return sorted(by_id, key=lambda one: -one.confidence)
 
 
-def _rule(n: int, order: Order, seed: int) -> str:
+def _place(one: Chosen) -> tuple[str, Cell, Box | tuple[()]]:
+    return one.prediction.image_id, one.cell, one.mistake.box if one.mistake else ()
+
+
+def _rule(kinds: Sequence[str], n: int, order: Order, seed: int) -> str:
+    shown = {"photographs": KINDS, "mistakes about clasts": OF_CLASTS}
+    what = " or ".join(name for name, some in shown.items() if any(kind in some for kind in kinds)) or "photographs"
     if order == "random":
-        return f"At most {n} photographs of each kind, drawn at random with seed {seed}."
-    return f"The (at most) {n} photographs of each kind on which the system was surest of what it said, surest first."
+        return f"At most {n} {what} of each kind, drawn at random with seed {seed}."
+    sure = f"The (at most) {n} {what} of each kind on which the system was surest of what it said, surest first"
+    return f"{sure}; of missed clasts the largest." if "miss" in kinds else f"{sure}."

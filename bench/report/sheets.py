@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from . import drawing
 from .captions import COLOURS_MEAN, HEAT_MEANS, caption, conditions, letter, row_title, verdict
 from .drawing import DPI, WIDTH, Panel
 from .exhibits import Exhibit
+from .finds_sheets import FindsPage, finds_pages
 from .gallery import Gallery
 
 if TYPE_CHECKING:
@@ -31,6 +33,27 @@ class _Row:
     height: float
 
 
+@dataclass(frozen=True, slots=True)
+class _RowsPage:
+    """At most ROWS answers about photographs, one below the other."""
+
+    rows: tuple[_Row, ...]
+    pixels: bool
+
+    @property
+    def height(self) -> float:
+        """Of all rows, in inches."""
+        return _height(self.rows)
+
+    def draw(self, figure: Figure, top: float) -> None:
+        """Draw the rows from `top` inches downwards, under the titles of their columns."""
+        for place, title in enumerate(_columns(pixels=self.pixels)):
+            drawing.write(figure, _left(place), top - 0.21, title, fontsize=drawing.SMALL)
+        for row in self.rows:
+            _draw_row(figure, row, top, pixels=self.pixels)
+            top += _LABEL + row.height + _BETWEEN
+
+
 def write_sheet(gallery: Gallery, path: Path, *, pixels: bool, dpi: int = DPI) -> tuple[Path, Path]:
     """Draw a gallery for print, and write its caption beside it; return the first picture and the caption.
 
@@ -43,8 +66,8 @@ def write_sheet(gallery: Gallery, path: Path, *, pixels: bool, dpi: int = DPI) -
     """
     drawing.check_format(path, dpi)
     with drawing.settings():
-        pages = _pages(_rows(gallery.exhibits, pixels=pixels))
-        figures = [_page(gallery, rows, (at, len(pages)), pixels=pixels) for at, rows in enumerate(pages, start=1)]
+        pages = _pages(gallery.exhibits, pixels=pixels)
+        figures = [_page(gallery, page, (at, len(pages))) for at, page in enumerate(pages, start=1)]
         written = drawing.save(figures, path, dpi)
     text = path.with_suffix(".txt")
     text.write_text(caption(gallery, [one.name for one in written], pixels=pixels), encoding="utf-8")
@@ -84,46 +107,45 @@ def _column_width() -> float:
     return (WIDTH - 2 * _MARGIN - 3 * _GAP) / 4
 
 
-def _rows(exhibits: Sequence[Exhibit], *, pixels: bool) -> list[_Row]:
-    loaded: dict[str, Panel] = {}
-    rows = []
-    for place, exhibit in enumerate(exhibits):
-        if exhibit.photo.id not in loaded:
-            loaded[exhibit.photo.id] = Panel(exhibit.photo, pixels=pixels)
-        panel = loaded[exhibit.photo.id]
-        rows.append(_Row(place, exhibit, panel, drawing.panel_height(_column_width(), panel)))
-    return rows
+def _pages(exhibits: Sequence[Exhibit], *, pixels: bool) -> list[_RowsPage | FindsPage]:
+    """Deal exhibits to pages, answers about photographs apart from mistakes about clasts. There is always a page."""
+    panels: dict[str, Panel] = {}
+    for exhibit in exhibits:
+        if exhibit.photo.id not in panels:
+            panels[exhibit.photo.id] = Panel(exhibit.photo, pixels=pixels)
+    placed = [(place, exhibit, panels[exhibit.photo.id]) for place, exhibit in enumerate(exhibits)]
+    pages: list[_RowsPage | FindsPage] = []
+    for of_clasts, some in groupby(placed, key=lambda one: one[1].mistake is not None):
+        alike = list(some)
+        pages += finds_pages(alike) if of_clasts else _rows_pages(alike, pixels=pixels)
+    return pages or [_RowsPage((), pixels)]
 
 
-def _pages(rows: Sequence[_Row]) -> list[list[_Row]]:
-    """Deal the rows to pages: at most ROWS each, and no higher than a page. There is always a page."""
+def _rows_pages(shown: Sequence[tuple[int, Exhibit, Panel]], *, pixels: bool) -> list[_RowsPage]:
+    """Deal rows to pages: at most ROWS each, and no higher than a page."""
     pages: list[list[_Row]] = [[]]
-    for row in rows:
-        if pages[-1] and (len(pages[-1]) == ROWS or _height([*pages[-1], row]) > _HIGHEST):
+    for place, exhibit, panel in shown:
+        row = _Row(place, exhibit, panel, drawing.panel_height(_column_width(), panel))
+        if pages[-1] and (len(pages[-1]) == ROWS or _HEAD + _height([*pages[-1], row]) + _MARGIN > _HIGHEST):
             pages.append([])
         pages[-1].append(row)
-    return pages
+    return [_RowsPage(tuple(rows), pixels) for rows in pages]
 
 
 def _height(rows: Sequence[_Row]) -> float:
-    return _HEAD + sum(_LABEL + row.height + _BETWEEN for row in rows) + _MARGIN
+    return sum(_LABEL + row.height + _BETWEEN for row in rows)
 
 
-def _page(gallery: Gallery, rows: Sequence[_Row], numbers: tuple[int, int], *, pixels: bool) -> Figure:
-    figure = drawing.new_figure(WIDTH, max(_height(rows), 1.2))
+def _page(gallery: Gallery, page: _RowsPage | FindsPage, numbers: tuple[int, int]) -> Figure:
+    figure = drawing.new_figure(WIDTH, max(_HEAD + page.height + _MARGIN, 1.2))
     at, total = numbers
     heading = f"{gallery.title} – {gallery.suite}, version {gallery.version}"
     drawing.write(figure, _MARGIN, 0.1, drawing.shortened(heading, 100), weight="bold")
     if total > 1:
         drawing.write(figure, WIDTH - _MARGIN, 0.1, f"{at} / {total}", ha="right")
-    for place, title in enumerate(_columns(pixels=pixels)):
-        drawing.write(figure, _left(place), 0.29, title, fontsize=drawing.SMALL)
-    if not rows:
+    if not gallery.exhibits:
         drawing.write(figure, _MARGIN, 0.6, "No photograph is of these kinds.")
-    top = _HEAD
-    for row in rows:
-        _draw_row(figure, row, top, pixels=pixels)
-        top += _LABEL + row.height + _BETWEEN
+    page.draw(figure, _HEAD)
     return figure
 
 

@@ -7,19 +7,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..metrics import MAP_METRICS, METRICS, ClassificationReport, classification_report, confusion
+from ..metrics import (
+    DETECTION_METRICS,
+    KINDS,
+    MAP_METRICS,
+    METRICS,
+    ClassificationReport,
+    classification_report,
+    confusion,
+)
+from ..metrics.clasts import MEANT
 from ..records import CLASSES, TARGETS, CellRecord, Score
 from ..results import slug
 from ..run.scoring import observe
 from .cards import cards, unsolved_cards
+from .clast_table import clast_rows
 from .condition_page import PAGE as CONDITIONS
 from .condition_page import write_conditions
 from .conditions import ConditionTable
+from .detection_tables import DETECTOR_COLUMNS, LOST, LOST_MEANS, drops, losing_rows
+from .detectors import WHOLE
 from .exhibits import Exhibit, MapRow, Unsolved
 from .gallery import Gallery
+from .grid_page import GridCard, write_grids
 from .leaderboard import COLUMNS, GATE, MAP_COLUMNS, Leaderboard, Row
+from .loss_bars import bar
 from .map_columns import LIFTS, SCORES, SHARES, lines
 from .pictures import Pictures
+from .scale import level
 from .shelf import Shelf
 
 HEADLINES = ("macro_f1", "presence_auroc", "sense_forced", "sense_end_to_end")
@@ -88,7 +103,10 @@ def write_report(
     pictures = Pictures(shelf, pixels=pixels)
     shared = {"board": board, "pixels": pixels, "rights": rights}
     pages = {page.row.system: f"{slug(page.row.system)}.html" for page in systems}
-    path = shelf.write("index.html", _index(board, pages, len(unsolved), conditions, shared))
+    grids = write_grids(shelf, board)
+    path = shelf.write(
+        "index.html", _index(board, pages, len(unsolved), conditions=conditions, grids=grids, shared=shared)
+    )
     if conditions:
         write_conditions(shelf, conditions, pages, shared)
     for page in systems:
@@ -131,7 +149,9 @@ def _index(
     board: Leaderboard,
     pages: Mapping[str, str],
     n_unsolved: int,
+    *,
     conditions: ConditionTable | None,
+    grids: Sequence[GridCard],
     shared: Mapping[str, Any],
 ) -> str:
     from .pages import render  # noqa: PLC0415 - brings Jinja2
@@ -140,6 +160,13 @@ def _index(
         "index.html",
         root="",
         columns=columns(board),
+        grids=grids,
+        level=level,
+        detector_columns=[Column(one, title, _meaning(one)) for one, title in DETECTOR_COLUMNS],
+        dropped=drops(board.detectors),
+        losing=[(row, bar(row)) for row in losing_rows(board)],
+        loss_columns=_LOSSES,
+        kinds=tuple(KINDS.values()),
         ranked=_title(board.metric),
         whiskers={row.system: whisker(row.scores.get(board.metric)) for row in board.rows},
         partial=[row for row in board.rows if row.rank is None and not row.n_failed],
@@ -162,7 +189,12 @@ def _system(page: SystemPage, name: str, pictures: Pictures, shared: Mapping[str
         root="../",
         page=page,
         headlines=[(_title(one), page.row.scores[one]) for one in HEADLINES if one in page.row.scores],
-        scores=[(_title(one), _meaning(one), score) for one, score in page.row.scores.items()],
+        scores=[(_title(one), _meaning(one), score) for one, score in page.row.scores.items() if score.reason != WHOLE],
+        clasts=clast_rows(page.records),
+        MEANT=MEANT,
+        segments=bar(page.row),
+        loss_columns=_LOSSES,
+        kinds=tuple(KINDS.values()),
         whisker=whisker,
         matrix=matrix,
         report=report,
@@ -197,18 +229,26 @@ def _unsolved(
 
 
 def _title(name: str) -> str:
-    return METRICS[name].title if name in METRICS else dict(COLUMNS).get(name, name)
+    for known in (METRICS, DETECTION_METRICS):
+        if name in known:
+            return known[name].title
+    return {**dict(COLUMNS), **dict(LOST)}.get(name, name)
 
 
 def _meaning(name: str) -> str:
     if name in METRICS:
         return METRICS[name].description
+    if name in DETECTION_METRICS:
+        return DETECTION_METRICS[name].description
+    if name in LOST_MEANS:
+        return LOST_MEANS[name]
     if name in MAP_COLUMNS:
         target, metric = MAP_COLUMNS[name]
         return f"Of the maps of {target}. {MAP_METRICS[metric].description}"
     return _GATE_MEANS if name == GATE else ""
 
 
+_LOSSES = tuple(Column(name, title, LOST_MEANS[name]) for name, title in LOST)
 _GATE_MEANS = (
     "Weight randomisation: mean lift that the maps for the sense lose when the network's weights are drawn anew. A map "
     "that ignores the weights loses none; passed when the whole interval lies above 0. Adebayo et al. 2018."

@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
-from ..metrics import gate_passed, metrics_for
+from ..metrics import DETECTION_METRICS, KINDS, LOSSES, metrics_for
 from ..records import CLASSES, Score
-from .leaderboard import COLUMNS, MAP_NAMES, Leaderboard, Row
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from .detection_tables import blocks, markdown_block, terminal_block
+from .leaderboard import BOXED, COLUMNS, MAP_NAMES, Leaderboard, Row
+from .writing import drawn, md_line, md_text, short, with_interval
 
 NOT_RUN = "published, not run here"
 
 
 def _columns(board: Leaderboard) -> list[tuple[str, str]]:
-    """The usual columns, the ranked metric first."""
-    known = dict(COLUMNS)
+    """The usual columns, the ranked metric first; those of boxes only where systems were asked for some."""
+    known = {name: title for name, title in COLUMNS if board.detectors or name not in BOXED}
     if board.metric in known:
-        return list(COLUMNS)
-    return [(board.metric, metrics_for(CLASSES)[board.metric].title), *COLUMNS]
-
-
-def short(value: float | None) -> str:
-    """Write three digits without a leading zero, .825; a dash for None."""
-    if value is None:
-        return "–"
-    text = f"{value:.3f}"
-    return text.removeprefix("0") if value >= 0 else "-" + text.removeprefix("-0")
-
-
-def with_interval(score: Score | None) -> str:
-    """Write a value with its interval, .825 [.781, .866]; a dash where it is undefined."""
-    if score is None or score.value is None:
-        return "–"
-    if score.metric == "gate_randomisation":
-        return {True: "passed", False: "failed", None: "–"}[gate_passed(score)]
-    if score.low is None or score.high is None or score.metric == "majority_rate":
-        return short(score.value)
-    return f"{short(score.value)} [{short(score.low)}, {short(score.high)}]"
+        return list(known.items())
+    titles = {name: one.title for name, one in metrics_for(CLASSES).items()}
+    titles |= {name: one.title for name, one in DETECTION_METRICS.items()}
+    return [(board.metric, titles[board.metric]), *known.items()]
 
 
 def _cells(row: Row, names: list[str]) -> list[str]:
@@ -99,6 +78,7 @@ NOTE = (
     "95 % intervals. Rank = 1 + systems significantly better (paired bootstrap by group, Holm).",
     "Sense: balanced accuracy where the truth is CW or CCW; forced compares CW with CCW only, end to end counts",
     "`none` as wrong. Majority: share of the commoner sense, what always saying it would score unbalanced.",
+    "Sense AP50: average precision of clasts found (IoU of .5) and called their sense.",
     "Lift: how much more of the map's heat lies on the clast than chance would put there (0 chance, 1 all of it), for",
     "the sense (CW against CCW) and for presence (a clast against none); tail share: of the sense map's heat on mantle",
     "and tails. Gate 1: random weights give a significantly lower lift, so the map depends on what was learned.",
@@ -137,18 +117,8 @@ def terminal(board: Leaderboard) -> str:
             table.add_row(*(Text(cell) for cell in cells), style="dim")
     lines = [drawn(table)]
     lines += [f"Lower block: {NOT_RUN} ({board.references[0].source})."] if references else []
-    return "\n".join([*lines, *NOTE, *maps_note(board), *_failures(board)]) + "\n"
-
-
-def drawn(table: Table) -> str:
-    """Return a table as text, as wide as it needs to be."""
-    from rich.console import Console  # noqa: PLC0415
-
-    out = io.StringIO()
-    console = Console(file=out, width=1000, color_system=None)
-    console.width = max(console.measure(table).maximum, 80)
-    console.print(table)
-    return out.getvalue().rstrip()
+    more = [line for block in blocks(board) for line in ("", terminal_block(block))]
+    return "\n".join([*lines, *NOTE, *maps_note(board), *_failures(board), *more]) + "\n"
 
 
 _TITLES = {
@@ -158,6 +128,7 @@ _TITLES = {
     "lift, sense": "lift,\nsense",
     "lift, presence": "lift,\npresence",
     "tail share": "tail\nshare",
+    "sense AP50": "sense\nAP50",
 }
 """Column titles that take two lines on a terminal."""
 
@@ -174,40 +145,37 @@ def markdown(board: Leaderboard) -> str:
     lines += [md_line([cells[0], md_text(cells[1]), *cells[2:]]) for cells in rows]
     lines += [md_line([cells[0], f"{md_text(cells[1])} ({NOT_RUN})", *cells[2:]]) for cells in references]
     notes = [f"- {md_text(text)}" for text in (*maps_note(board), *_failures(board))]
-    return "\n".join([*lines, "", *NOTE, *notes]) + "\n"
-
-
-def md_line(cells: Sequence[str]) -> str:
-    """Write a line of a Markdown table."""
-    return "| " + " | ".join(cells) + " |"
-
-
-def md_text(text: str) -> str:
-    """Keep a name inside its Markdown cell, whatever it holds."""
-    text = html.escape(" ".join(text.split()), quote=False)
-    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
+    more = [line for block in blocks(board) for line in ("", *markdown_block(block))]
+    return "\n".join([*lines, "", *NOTE, *notes, *more]) + "\n"
 
 
 def as_csv(board: Leaderboard) -> str:
-    """Every metric of every system in full precision: value, low, high."""
-    names = [*metrics_for(CLASSES), *MAP_NAMES]
+    """Every metric of every system in full precision: value, low, high; then errors by kind, number and AP50 back."""
+    names = [*metrics_for(CLASSES), *DETECTION_METRICS, *LOSSES, *MAP_NAMES]
+    errors = [f"{kind}{end}" for kind in KINDS for end in ("_count", "_ap50_back")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     spread = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    writer.writerow(
-        ["rank", "detector", "backbone", *spread, "fit_s", "ms_per_image", "n_images", "n_cells", "n_failed", "reason"]
-    )
+    cost = ["fit_s", "ms_per_image", "n_images", "n_cells", "n_failed", "reason"]
+    writer.writerow(["rank", "detector", "backbone", *spread, *errors, *cost])
     for row in board.rows:
-        scores = [row.scores.get(name) for name in names]
-        values = [
-            v for score in scores for v in ((score.value, score.low, score.high) if score else (None, None, None))
-        ]
-        cost = [row.fit_s, row.ms_per_image, row.n_images, row.n_cells, row.n_failed, row.reason or ""]
-        writer.writerow([row.rank, row.detector, row.backbone, *values, *cost])
+        values = [v for name in names for v in _three(row.scores.get(name))]
+        spent = [row.fit_s, row.ms_per_image, row.n_images, row.n_cells, row.n_failed, row.reason or ""]
+        writer.writerow([row.rank, row.detector, row.backbone, *values, *_counts(row), *spent])
     for reference in board.references:
         values = [v for name in names for v in (reference.scores.get(name), None, None)]
-        writer.writerow(["", NOT_RUN, reference.name, *values, "", "", reference.n_images, "", "", reference.source])
+        spent = ["", "", reference.n_images, "", "", reference.source]
+        writer.writerow(["", NOT_RUN, reference.name, *values, *("" for _ in errors), *spent])
     return out.getvalue()
+
+
+def _three(score: Score | None) -> tuple[float | None, float | None, float | None]:
+    return (score.value, score.low, score.high) if score else (None, None, None)
+
+
+def _counts(row: Row) -> list[float | None]:
+    found = [row.errors.get(kind) for kind in KINDS]
+    return [value for one in found for value in ((one.count, one.ap50_back) if one else (None, None))]
 
 
 def as_json(board: Leaderboard) -> str:

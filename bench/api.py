@@ -11,7 +11,6 @@ from .errors import UsageError
 from .records import CellRecord
 from .report.conditions import ConditionTable, build_by_condition
 from .report.leaderboard import HEADLINE, Leaderboard, build, current_records, read_records
-from .report.selection import FAILURES
 from .results import slug
 from .run.inputs import open_source
 from .run.session import Choice, Places, Session, Summary
@@ -105,17 +104,26 @@ def score_predictions(
 ) -> Leaderboard:
     """Score a model that never met the harness, and rank it beside the results that are there.
 
-    `predictions` is a CSV with the columns `id, none, CW, CCW [, fold]`; `maps` a folder with `sense/ID.npy` and
-    `presence/ID.npy`, saliency maps float[h, w] of whole photographs; `name` is shown, by default the file's name.
+    `predictions` is a CSV with the columns `id, none, CW, CCW [, fold]`, or, where its name ends in `.json`, detections
+    as COCO results: a list of `{"image_id", "category_id", "bbox": [x, y, width, height], "score" [, "fold"]}`. `maps`
+    is a folder with `sense/ID.npy` and `presence/ID.npy`, saliency maps float[h, w] of whole photographs, beside a CSV;
+    `name` is shown, by default the file's name.
 
     Raises:
         DataError: a row is impossible, or a photograph of the test split has no prediction or no map.
+        UsageError: maps beside detections.
     """
     from .run.external import score_file  # noqa: PLC0415
+    from .run.external_boxes import score_boxes  # noqa: PLC0415
 
-    chosen = _loaded(suite)
-    folder = (out or home("results")) / chosen.shown_name
-    score_file(chosen, open_source(chosen, data), predictions, name or predictions.stem, folder, maps=maps)
+    chosen, detected = _loaded(suite), predictions.suffix.lower() == ".json"
+    if detected and maps is not None:
+        raise UsageError(f"{maps}: --maps goes with a CSV of probabilities; {predictions} holds detections.")
+    folder, source = (out or home("results")) / chosen.shown_name, open_source(chosen, data)
+    if detected:
+        score_boxes(chosen, source, predictions, name or predictions.stem, folder)
+    else:
+        score_file(chosen, source, predictions, name or predictions.stem, folder, maps=maps)
     return rank_suite(chosen, data=data, out=out)
 
 
@@ -123,7 +131,7 @@ def write_gallery(
     session: Session,
     system: str,
     *,
-    kinds: Sequence[str] = FAILURES,
+    kinds: Sequence[str] | None = None,
     n: int = 24,
     order: Order = "confidence",
     seed: int = 0,
@@ -137,8 +145,9 @@ def write_gallery(
     Args:
         session: from `open_session`; its results must be there.
         system: `DETECTOR+BACKBONE`, or one cell of it, `DETECTOR+BACKBONE/seed0-FOLD`.
-        kinds: which failures, of `report.selection.KINDS`.
-        n: at most so many photographs of each kind.
+        kinds: which failures, of `report.selection.ALL_KINDS`; by default wrong answers about photographs, and of
+            systems that propose boxes all kinds of mistakes about clasts.
+        n: at most so many photographs or mistakes of each kind.
         order: `confidence` (surest first) or `random`, drawn with `seed`.
         seed: of the random order.
         form: `html` (a folder), `png` or `pdf` (sheets at 300 dpi with a caption file).
@@ -148,6 +157,7 @@ def write_gallery(
 
     Raises:
         UnknownNameError: no such system, cell or kind.
+        UsageError: mistakes about clasts of a system that proposes no boxes.
     """
     from .report.drawing import check_format  # noqa: PLC0415
     from .report.gallery import write_gallery as write  # noqa: PLC0415

@@ -182,7 +182,12 @@ def rank(suite: str, metric: str | None, by: str | None, form: str, **said: Any)
 @click.option("--maps", type=PATH, help="Folder of its saliency maps: sense/ID.npy and presence/ID.npy, float[h, w].")
 @_places
 def score(suite: str, predictions: Path, name: str | None, maps: Path | None, **said: Any) -> None:
-    """Score a model that never met the harness: PREDICTIONS is a CSV with the columns id, none, CW, CCW [, fold]."""
+    """Score a model that never met the harness, and print the leaderboard.
+
+    PREDICTIONS is a CSV with the columns id, none, CW, CCW [, fold], or detections as COCO results: a .json list of
+    {"image_id", "category_id", "bbox", "score" [, "fold"]}. An image_id is a photograph's id, its number in
+    annotations.json or its file name; a category_id is CW, CCW, none or clast, or its number there.
+    """
     from .api import score_predictions  # noqa: PLC0415
 
     chosen = _suite(suite, said.pop("limit"), said.pop("seed"))
@@ -207,7 +212,7 @@ def _opened(suite: str, said: dict[str, Any]) -> Any:
     from .api import open_session  # noqa: PLC0415
 
     chosen = _suite(suite, said.pop("limit"), said.pop("seed"))
-    backbones = [*chosen.backbones, *said.pop("entered")]
+    backbones = [*chosen.entered_backbones, *said.pop("entered")]
     return open_session(
         chosen, backbones=backbones, detectors=[*chosen.detectors, *said.pop("found")], tensorboard=False, **said
     )
@@ -217,7 +222,9 @@ def _opened(suite: str, said: dict[str, Any]) -> Any:
 @click.argument("suite")
 @click.argument("system")
 @click.option(
-    "--kind", default="fp,fn,wrong-sense", show_default=True, help="fp, fn, wrong-sense, right; comma between."
+    "--kind",
+    help="Of photographs: fp, fn, wrong-sense, right; of clasts: cls, loc, both, dupe, bkg, miss; comma between. "
+    "Default: fp, fn, wrong-sense, and all six of clasts for a system that proposes boxes.",
 )
 @click.option("-n", type=click.IntRange(min=1), default=24, show_default=True, help="At most so many of each kind.")
 @click.option("--order", type=click.Choice(["confidence", "random"]), default="confidence", show_default=True)
@@ -225,11 +232,11 @@ def _opened(suite: str, said: dict[str, Any]) -> Any:
 @click.option("--format", "form", type=click.Choice(["html", "png", "pdf"]), default="html", show_default=True)
 @click.option("--no-pixels", is_flag=True, help="Leave out all that shows a photograph.")
 @_looking
-def gallery(suite: str, system: str, kind: str, form: str, no_pixels: bool, **said: Any) -> None:
+def gallery(suite: str, system: str, kind: str | None, form: str, no_pixels: bool, **said: Any) -> None:
     """Write a gallery of what SYSTEM (DETECTOR+BACKBONE[/seedS-FOLD]) got wrong on SUITE, and where it looked."""
     from .api import write_gallery  # noqa: PLC0415
 
-    kinds = [name.strip() for name in kind.split(",")]
+    kinds = None if kind is None else [name.strip() for name in kind.split(",")]
     asked = {name: said.pop(name) for name in ("n", "order", "to")} | {"seed": said.pop("draw")}
     click.echo(write_gallery(_opened(suite, said), system, kinds=kinds, form=form, pixels=not no_pixels, **asked))
 

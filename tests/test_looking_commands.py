@@ -214,6 +214,43 @@ def test_a_file_in_the_way_is_named(look, tmp_path):
 # Which photographs a gallery shows
 
 
+@pytest.fixture(scope="module")
+def proposing(tmp_path_factory, write_suite):
+    """Return a function that runs a command on results of a detector that may be wrong."""
+    folder = tmp_path_factory.mktemp("proposing")
+    suite = write_suite(folder / "suite", detectors=["blobs"], backbones=["structure-tensor"])
+    assert call("run", suite, "--jobs", "0", home=folder / "home").exit_code == 0
+
+    def run(command: str, *arguments: str | Path) -> Result:
+        return call(command, suite, *arguments, home=folder / "home")
+
+    return run
+
+
+def boxed(text: str) -> int:
+    """How many mistakes about clasts a page shows."""
+    return text.count('class="panels few found"')
+
+
+def test_a_system_that_proposes_boxes_shows_mistakes_about_clasts_beside_photographs(proposing, tmp_path):
+    text = page(proposing("gallery", "blobs+structure-tensor", "--to", tmp_path))
+    assert 0 < boxed(text) < len(shown(text))
+
+
+def test_only_mistakes_of_the_kinds_asked_for_are_shown(proposing, tmp_path):
+    text = page(proposing("gallery", "blobs+structure-tensor", "--kind", "miss, bkg", "-n", "3", "--to", tmp_path))
+    assert boxed(text) == len(shown(text)) == 6
+    assert text.index("Missed (miss)") < text.index("Background (bkg)")
+
+
+def test_a_report_shows_mistakes_about_clasts_and_explains_none_of_them(proposing, tmp_path):
+    assert proposing("report", "--to", tmp_path).exit_code == 0
+    (path,) = (tmp_path / "galleries").iterdir()
+    text = path.read_text(encoding="utf-8")
+    assert boxed(text)
+    assert len(notes(text)) == len(shown(text)) - boxed(text)
+
+
 @pytest.mark.parametrize("kinds", [["right"], ["right", "fp"], list(KINDS)])
 def test_only_the_kinds_asked_for_are_shown(look, home, tmp_path, kinds):
     text = page(look("gallery", MAJORITY, "--kind", ",".join(kinds), "--to", tmp_path))
@@ -289,6 +326,8 @@ def test_a_cell_shows_only_its_own_fold(look, home, tmp_path, system, fold):
         ("gallery", [f"{MAJORITY}/seed0-f9"], "Available: seed0-f0, seed0-f1"),
         ("gallery", [f"{MAJORITY}/seed1-f0"], "Did you mean 'seed0-f0'?"),
         ("gallery", [MAJORITY, "--kind", "wrong-sens"], "Did you mean 'wrong-sense'?"),
+        ("gallery", [MAJORITY, "--kind", "mis"], "bkg, both, cls, dupe, fn, fp, loc, miss, right, wrong-sense"),
+        ("gallery", [MAJORITY, "--kind", "cls,fp"], "whole-image + majority: proposes no boxes"),
         ("gallery", [DEAD], "the thin section slipped"),
         ("explain", ["whole-image+majorty", "00001"], "Did you mean 'whole-image+majority'?"),
         ("explain", [VGG, "0045"], "Unknown test photograph"),

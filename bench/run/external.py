@@ -18,7 +18,7 @@ from pathlib import Path
 from .. import results
 from ..errors import DataError
 from ..metrics import score_all
-from ..records import CLASSES, EXTERNAL, Cell, CellRecord, MapScores, Photomicrograph, Prediction
+from ..records import CLASSES, EXTERNAL, Cell, CellRecord, Detections, MapScores, Photomicrograph, Prediction, Score
 from ..results import SCHEMA
 from ..suite import Suite, sha256_of_json
 from ..synth import Recipe, identity_of, parse_identity, read_scene, scene_under
@@ -62,9 +62,11 @@ def score_file(
             )
         predictions = tuple(Prediction(i, *truth[i], rows[i]) for i in sorted(fold.test))
         cell = Cell(EXTERNAL, name, 0, fold_name)
-        made.append(_record(suite, digest, cell, predictions, tables.get(fold_name, ()), path=path))
-    for record in made:
-        results.write(record, folder)
+        scores = score_all(observe(predictions))
+        shown = tables.get(fold_name, ())
+        made.append(result_of(suite, digest, cell, path, predictions=predictions, scores=scores, maps=shown))
+    for one in made:
+        results.write(one, folder)
     return made
 
 
@@ -93,18 +95,23 @@ def _known(photo: Photomicrograph) -> tuple[str, str | None, bool]:
     return photo.group, photo.truth, photo.present
 
 
-def _record(
+def result_of(
     suite: Suite,
     digest: str,
     cell: Cell,
-    predictions: tuple[Prediction, ...],
-    maps: tuple[MapScores, ...],
-    *,
     path: Path,
+    *,
+    predictions: Sequence[Prediction],
+    scores: Sequence[Score],
+    detections: Detections | None = None,
+    maps: tuple[MapScores, ...] = (),
 ) -> CellRecord:
+    """Put together what a result file holds of a model that `path` speaks for."""
+    said = [asdict(prediction) for prediction in predictions]
+    proposes = {} if detections is None else {"proposes": "yes"}
     return CellRecord(
         schema=SCHEMA,
-        key=sha256_of_json([asdict(prediction) for prediction in predictions]),
+        key=sha256_of_json(said if detections is None else [said, asdict(detections)]),
         suite=suite.shown_name,
         suite_version=suite.version,
         suite_digest=digest,
@@ -112,11 +119,12 @@ def _record(
         status="ok",
         reason=None,
         plugins={
-            "detector": {"name": EXTERNAL},
+            "detector": {"name": EXTERNAL, **proposes},
             "backbone": {"name": cell.backbone, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
         },
-        scores=score_all(observe(predictions)),
-        predictions=predictions,
+        scores=tuple(scores),
+        predictions=tuple(predictions),
+        detections=detections,
         maps=maps,
         map_key="",
         artefacts={},

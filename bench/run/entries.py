@@ -154,7 +154,7 @@ def enter(name: str, *, download: bool) -> Backbone:
         if mode is not None:
             raise UsageError(f"Backbone {name!r} brings its own training; enter it without @{mode}.")
         return Backbone(plugin, None)
-    mode = mode or getattr(plugin.made, "mode", "scratch")
+    mode = mode or str(getattr(plugin.made, "mode", "scratch"))
     if mode == "scratch":
         return Backbone(plugin, mode)
     return Backbone(plugin, mode, *_pretrained(f"Backbone {spec!r}", plugin, mode, download=download))

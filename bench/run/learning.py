@@ -224,8 +224,7 @@ def _crops_to_show(work: Fitting, network: BuiltNetwork) -> Watched | None:
 def classify(node: Node, folders: Folders, out: Path) -> None:
     """Run a trained backbone over the crops of a fold's test photographs; write `logits.npy` and `samples.json`."""
     if node.spec["mode"] == OWN_HEAD:
-        logits, read = _labels_of(read_boxes(folders["detect"]))
-        _write_logits(logits, read, out)
+        _write_logits(*_labels_of(read_boxes(folders["detect"])), out)
         return
     crops_ = read_crops(folders["crops"])
     rows = _rows(crops_, node.spec["test"], labelled=False)
@@ -241,8 +240,8 @@ def _write_logits(logits: NDArray[np.floating[Any]], of: Sequence[samples.Sample
     (out / "samples.json").write_text(json.dumps([asdict(sample) for sample in of]), encoding="utf-8")
 
 
-SURE = 40.0
-"""Logit of what a detector's own head has said: the other classes are left less than float64 can tell from 0."""
+SURE = 1000.0
+"""Logit of what a detector's own head has said: nothing is left for the other classes."""
 
 
 def _labels_of(found: Sequence[Boxes]) -> tuple[NDArray[np.float64], list[samples.Sample]]:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clastbench.records import CLASSES, Boxes, Clast, Photomicrograph
+from clastbench.run.answers import of_photographs, predictions, softmax
 from clastbench.run.samples import NO_LABEL, Sample, detected, training_boxes, whole, widen
-from clastbench.run.scoring import predictions
 from clastbench.suite import CropSettings
 
 NONE, CW, CCW = range(3)
@@ -143,46 +143,44 @@ def test_detected_boxes_are_widened_and_their_label_is_unknown():
     assert shown == [Sample("a", (-5, -10, 15, 30), NO_LABEL, 0.5), Sample("a", (1, 1, 5, 5), NO_LABEL, 0.25)]
 
 
-def logits(*rows) -> np.ndarray:
-    """Logits of these probabilities."""
-    return np.log(np.asarray(rows, np.float64))
-
-
 def box(name="a", score=1.0) -> Sample:
     return Sample(name, (0, 0, 1, 1), NO_LABEL, score)
 
 
-def answers(boxes, rows, names=("a",)) -> dict[str, tuple[float, ...]]:
-    table = logits(*rows) if rows else np.zeros((0, 3))
-    return {p.image_id: p.probabilities for p in predictions([photograph(n) for n in names], boxes, table)}
+def answers(boxes, rows, names=("a",), threshold=None) -> dict[str, tuple[float, ...]]:
+    photographs = [photograph(name) for name in names]
+    said = of_photographs(photographs, boxes, np.asarray(rows, np.float64).reshape(-1, 3), threshold)
+    return {one.image_id: one.probabilities for one in predictions(photographs, said)}
 
 
 def test_one_box_answers_for_its_photograph():
     assert answers([box()], [(0.2, 0.5, 0.3)])["a"] == pytest.approx((0.2, 0.5, 0.3))
 
 
-def test_the_box_most_sure_of_a_sense_answers():
-    said = answers([box(), box(), box()], [(0.6, 0.3, 0.1), (0.1, 0.2, 0.7), (0.5, 0.5, 1e-9)])
+def test_the_true_box_most_sure_of_a_sense_answers():
+    said = answers([box(), box(), box()], [(0.6, 0.3, 0.1), (0.1, 0.2, 0.7), (0.5, 0.5, 0.0)])
     assert said["a"] == pytest.approx((0.1, 0.2, 0.7))
 
 
-def test_a_doubtful_box_yields_to_a_surer_one():
-    said = answers([box(score=0.5), box(score=1.0)], [(0.1, 0.8, 0.1), (0.4, 0.1, 0.5)])
-    assert said["a"] == pytest.approx((0.4, 0.1, 0.5))
+def test_the_proposal_with_the_best_scored_sense_answers():
+    said = answers([box(score=0.5), box(score=1.0)], [(0.1, 0.8, 0.1), (0.4, 0.1, 0.5)], threshold=0.25)
+    assert said["a"] == pytest.approx((0.25 / 0.85, 0.1 / 0.85, 0.5 / 0.85))
 
 
-def test_what_the_detector_doubts_goes_to_none():
-    assert answers([box(score=0.5)], [(0.2, 0.5, 0.3)])["a"] == pytest.approx((0.6, 0.25, 0.15))
+@pytest.mark.parametrize(("threshold", "said"), [(0.39, "CW"), (0.41, "none")])
+def test_a_proposal_counts_from_the_threshold_on(threshold, said):
+    found = answers([box(score=0.5)], [(0.0, 0.8, 0.2)], threshold=threshold)["a"]
+    assert CLASSES[int(np.argmax(found))] == said
 
 
 def test_a_photograph_without_a_box_is_none_for_sure():
     said = answers([box("b")], [(0.2, 0.5, 0.3)], names=("a", "b"))
     assert said["a"] == (1.0, 0.0, 0.0)
-    assert answers([], [])["a"] == (1.0, 0.0, 0.0)
+    assert answers([], [], threshold=0.5)["a"] == (1.0, 0.0, 0.0)
 
 
 def test_an_answer_carries_what_is_known_of_the_photograph():
-    (said,) = predictions([photograph("x", truth="CCW")], [box("x")], logits((0.2, 0.5, 0.3)))
+    (said,) = predictions([photograph("x", truth="CCW")], np.asarray([[0.2, 0.5, 0.3]]))
     assert (said.image_id, said.group, said.truth, said.present) == ("x", "x", "CCW", True)
 
 
@@ -190,19 +188,20 @@ def test_an_answer_carries_what_is_known_of_the_photograph():
     st.lists(
         st.tuples(st.sampled_from("ab"), st.floats(0, 1), st.tuples(*[st.floats(-700, 700)] * len(CLASSES))),
         max_size=6,
-    )
+    ),
+    st.one_of(st.none(), st.floats(1e-6, 1)),
 )
-def test_probabilities_lie_in_0_to_1_and_sum_to_1(found):
+def test_probabilities_lie_in_0_to_1_and_sum_to_1(found, threshold):
     boxes = [box(name, score) for name, score, _ in found]
-    table = np.asarray([row for *_, row in found], np.float64).reshape(-1, len(CLASSES))
-    for said in predictions([photograph("a"), photograph("b")], boxes, table):
-        assert all(0 <= p <= 1 for p in said.probabilities)
-        assert sum(said.probabilities) == pytest.approx(1)
+    table = softmax(np.asarray([row for *_, row in found], np.float64).reshape(-1, len(CLASSES)))
+    for said in of_photographs([photograph("a"), photograph("b")], boxes, table, threshold):
+        assert ((said >= 0) & (said <= 1)).all()
+        assert said.sum() == pytest.approx(1)
 
 
-@given(st.permutations(range(3)))
-def test_the_order_of_boxes_does_not_matter(order):
+@given(st.permutations(range(3)), st.sampled_from([None, 0.3]))
+def test_the_order_of_boxes_does_not_matter(order, threshold):
     rows = [(0.6, 0.3, 0.1), (0.1, 0.2, 0.7), (0.4, 0.1, 0.5)]
     scores = [0.9, 0.8, 1.0]
-    said = answers([box(score=scores[i]) for i in order], [rows[i] for i in order])
-    assert said == answers([box(score=s) for s in scores], rows)
+    said = answers([box(score=scores[i]) for i in order], [rows[i] for i in order], threshold=threshold)
+    assert said == answers([box(score=s) for s in scores], rows, threshold=threshold)

@@ -20,6 +20,13 @@ from ..suite import DetectorTraining
 from .yolo_data import Example
 
 
+VARIED = {
+    True: {"translate": 0.1, "scale": 0.3, "hsv_h": 0.015, "hsv_s": 0.3, "hsv_v": 0.3},
+    False: {"translate": 0.0, "scale": 0.0, "hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0},
+}
+"""How training photographs are varied, by whether they are."""
+
+
 def settings(recipe: DetectorTraining, *, senses: bool) -> dict[str, Any]:
     """Return every setting of ultralytics that bears on what is learned.
 
@@ -45,14 +52,10 @@ def settings(recipe: DetectorTraining, *, senses: bool) -> dict[str, Any]:
         "dfl": 1.5,
         "fliplr": mirrored,
         "flipud": mirrored,
-        "translate": 0.1,
-        "scale": 0.3,
+        **VARIED[recipe.augment],
         "degrees": 0.0,
         "shear": 0.0,
         "perspective": 0.0,
-        "hsv_h": 0.015,
-        "hsv_s": 0.3,
-        "hsv_v": 0.3,
         "mosaic": 0.0,
         "close_mosaic": 0,
         "mixup": 0.0,

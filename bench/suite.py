@@ -95,6 +95,8 @@ class DetectorTraining(_Strict):
     batch_size: Count = 16
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    augment: bool = True
+    """Move, scale and tint training photographs at random; it takes many epochs to pay. Mirroring goes on without."""
 
 
 class Detection(_Strict):

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import SuiteError
 from .artefacts import draw_artefacts
 from .flow import Shear
-from .layouts import Frame, draw_spots, laid
+from .layouts import Frame, Spot, coarsest_grain, draw_spots, laid
 from .optics import CLAST_MINERALS, FISH_MINERALS, MATRIX_MINERALS
 from .reading import read
 from .recipe import Recipe, Weights
@@ -41,10 +41,14 @@ def draw_scene(recipe: Recipe, index: int) -> Scene:
     subject = _pick(rng, recipe.kinds)
     optics = _draw_optics(stream(seed, "optics"), recipe)
     matrix = _draw_matrix(stream(seed, "matrix"), recipe, subject, optics.light)
+    layout = stream(seed, "layout")
+    spots = draw_spots(layout) if recipe.layouts else ()
+    if spots:  # with or without clasts, so that the grain size tells nothing of them
+        matrix = replace(matrix, grain=min(matrix.grain, coarsest_grain(spots, recipe.width, recipe.height)))
     if subject == "free":
         clasts = []
-    elif recipe.layouts:
-        clasts = _lay_clasts(stream(seed, "layout"), recipe, subject, matrix.tilt)
+    elif spots:
+        clasts = _lay_clasts(layout, spots, recipe, subject, matrix.tilt)
     else:
         clasts = _draw_clasts(rng, stream(seed, "others"), recipe, subject)
     if clasts:
@@ -118,13 +122,13 @@ def _with_opposed(clasts: list[Porphyroclast]) -> list[Porphyroclast]:
     return [replace(clast, sinistral=True) if at == opposed else clast for at, clast in enumerate(clasts)]
 
 
-def _lay_clasts(rng: Random, recipe: Recipe, subject: str, tilt: float) -> list[Porphyroclast]:
+def _lay_clasts(rng: Random, spots: Sequence[Spot], recipe: Recipe, subject: str, tilt: float) -> list[Porphyroclast]:
     """Draw clasts where a real photograph has some, all of clockwise shear but for one that may be told otherwise.
 
     One that meets an earlier core is moved a little, and left out where that does not help.
     """
     frame, clasts = Frame(recipe.width, recipe.height, tilt), list[Porphyroclast]()
-    for spot in draw_spots(rng):
+    for spot in spots:
         kind = _pick(rng, _beside(recipe, subject)) if clasts else subject
         made = laid(rng, spot, frame, partial(_draw_shape, rng, recipe, kind))
         free = next((one for one in made if all(_apart(one, other) for other in clasts)), None)

@@ -29,6 +29,9 @@ _GRID = np.meshgrid(np.linspace(-9, 9, 121, dtype=np.float32), np.linspace(3.5, 
 """Where the outline of a clast of radius 1 is looked for."""
 _RAGGED = 1.06
 """How far the uneven rim of a mantle reaches beyond its mean."""
+_OF_A_CLAST, _FINEST = 0.2, 1.2
+"""A grain of the matrix is at most this share of the mean side of the smallest clast's box, or this size in pixels of a
+picture 192 wide."""
 
 Random = np.random.Generator
 DrawShape = Callable[[], Porphyroclast]
@@ -81,6 +84,15 @@ def draw_spots(rng: Random) -> tuple[Spot, ...]:
     return tuple(
         replace(spot, cx=1 - spot.cx if aside else spot.cx, cy=1 - spot.cy if over else spot.cy) for spot in spots
     )
+
+
+def coarsest_grain(spots: tuple[Spot, ...], width: int, height: int) -> float:
+    """Return the size in pixels that grains of the matrix may have: a porphyroclast is far coarser than its matrix.
+
+    Annotators outline what stands out from the grains round it; a smaller clast in a coarser matrix nobody would see.
+    """
+    smallest = min(float(np.sqrt(spot.width * width * spot.height * height)) for spot in spots)
+    return max(_OF_A_CLAST * smallest, _FINEST * width / 192)
 
 
 def laid(rng: Random, spot: Spot, frame: Frame, draw_shape: DrawShape) -> Iterator[Porphyroclast]:

@@ -17,10 +17,10 @@ from clastbench.errors import UnknownNameError
 from clastbench.records import CLASSES, Cell, CellRecord
 from clastbench.results import read_all
 from clastbench.run import executors
+from clastbench.run.answers import preferred
 from clastbench.run.entries import load_explainers
 from clastbench.run.inputs import look_up
 from clastbench.run.progress import PlainLines
-from clastbench.run.scoring import preferred
 from clastbench.run.viewing import Viewer, by_cell
 
 BACKBONE = "small_vgg@scratch"

@@ -224,7 +224,7 @@ def test_only_clasts_differ_from_the_scene_without_a_layout():
     for index in range(20):
         plain, scene = (asdict(draw_scene(one, index)) for one in (recipe("easy"), LAID))
         for said in (plain, scene):
-            del said["clasts"], said["matrix"]["stray_mineral"]
+            del said["clasts"], said["matrix"]["stray_mineral"], said["matrix"]["grain"]
         assert scene == plain
 
 
@@ -239,3 +239,15 @@ def test_size_leaves_no_overlapping_cores():
         scene = scene_under(LAID, index, "size=2")
         for one, other in combinations(scene.clasts, 2):
             assert np.hypot(one.x - other.x, one.y - other.y) > half_axes(one)[0] + half_axes(other)[0]
+
+
+def test_the_matrix_is_finer_than_its_smallest_clast_with_or_without_clasts():
+    shown, free = ([draw_scene(replace(LAID, kinds=kinds), index) for index in range(60)] for kinds in (SIGMA, FREE))
+    for scene in shown:
+        smallest = min(2 * clast.radius for clast in scene.clasts)
+        assert scene.matrix.grain <= max(smallest, 1.2 * LAID.width / 192)
+    grains = [(one.matrix.grain, other.matrix.grain) for one, other in zip(shown, free, strict=True)]
+    assert np.mean([one for one, _ in grains]) < 1.02 * np.mean([other for _, other in grains])
+
+
+SIGMA, FREE = (("sigma", 1),), (("free", 1),)

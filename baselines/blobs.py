@@ -42,6 +42,7 @@ class Blobs:
 
     view = "crop"
     uses_truth = False
+    libraries = ("numpy", "pillow", "scipy")
 
     def detect(self, photographs: Sequence[Photomicrograph]) -> list[Boxes]:
         """At most 100 boxes a photograph, the surest first."""

@@ -59,7 +59,7 @@ class AnyUltralytics:
 
     view = "crop"
     uses_truth = False
-    libraries = ("ultralytics",)
+    libraries = ("torchvision", "ultralytics")
 
     def __init__(self, name: str) -> None:
         found = _architectures()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plugins
-from .data.crops import Crops, to_float
+from .data.crops import Crops
 from .errors import PluginError, UnknownNameError
 from .plugins import BACKBONES, DETECTORS, EXPLAINERS, Plugin, input_size, is_network
 from .records import CLASSES, Photomicrograph
@@ -214,7 +214,7 @@ def keeps(contract: Callable[[Any], None], made: Any) -> None:
 def _classifier_checks(plugin: Plugin) -> Iterator[Check]:
     yield "states its input size", lambda: keeps(plugins.check_backbone, plugin.made)
     crops = generated_crops(input_size(plugin.made))
-    images = to_float(crops.images)
+    images = crops.batch(slice(None))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
 
@@ -258,7 +258,7 @@ def _network_checks(plugin: Plugin) -> Iterator[Check]:
         with torch.inference_mode():
             return np.asarray(built[0].module(given).numpy(), np.float32)
 
-    normalised = built[0].normalise(torch.from_numpy(to_float(crops.images))).numpy()
+    normalised = built[0].normalise(torch.from_numpy(crops.batch(slice(None)))).numpy()
     yield from _prediction_checks(predict, normalised)
 
     def reloads() -> None:
@@ -279,7 +279,7 @@ def _gradients(network: Any, crops: Crops) -> None:
     from .train.layers import forward_with  # noqa: PLC0415
 
     network.module.eval()
-    images = network.normalise(torch.from_numpy(to_float(crops.images[:2])))
+    images = network.normalise(torch.from_numpy(crops.batch(slice(2))))
     logits, maps = forward_with(network.module, network.cam_layer, images)
     must(maps.requires_grad, f"the CAM layer {network.cam_layer!r} is cut off from the gradients")
     (gradient,) = torch.autograd.grad((logits[:, 1] - logits[:, 2]).sum(), maps, allow_unused=True)

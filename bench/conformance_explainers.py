@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from . import plugins
 from .conformance import TOLERANCE, Check, generated_crops, keeps, must, pickles
-from .data.crops import to_float
 from .explain import subjects
 from .explain.engine import problem_of
 from .explain.subject import Subject
@@ -207,5 +206,5 @@ def _drawn(module: nn.Module, generator: torch.Generator) -> nn.Module:
 
 
 def _inputs() -> Tensor:
-    pictures = torch.from_numpy(to_float(generated_crops(SIZE).images))
+    pictures = torch.from_numpy(generated_crops(SIZE).batch(slice(None)))
     return (pictures - GREY) / GREY

@@ -100,8 +100,8 @@ class Detector(Protocol):
     One that learns has the two methods of `LearningDetector`, too. Optional attributes of such a detector: `checkpoint`
     (a `weights.Checkpoint`) says which file `NAME@finetune` starts from; the harness sets `mode` to `scratch` or
     `finetune` before `fit`. `own_head` (False) says that it can read the sense by itself: set to True before `fit` and
-    `load`, it is trained on CW and CCW instead of on clasts, and its boxes carry `label`. `libraries` names
-    distributions whose version changes what is learned.
+    `load`, it is trained on CW and CCW instead of on clasts, and its boxes carry `label`. `libraries`, of any detector,
+    names distributions whose release changes what it finds.
     """
 
     view: str

@@ -212,7 +212,7 @@ class Suite(_Strict):
     def digest(self, data_digest: str) -> str:
         """Identify what makes scores comparable: data, split, seeds, crops, recipes – not the list of systems."""
         named = {"name", "version", "seeds", "crops", "detection", "threads", "limit"}
-        said = self.model_dump(mode="json", include=named)
+        said = self.model_dump(mode="json", include=named, exclude={"detection": {"own_head"}})
         recipes = {mode: self.recipe(mode).model_dump(mode="json") for mode in DEFAULTS}
         return sha256_of_json({**said, "training": recipes, "split": self.folds.digest, "data": data_digest})
 

@@ -18,7 +18,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -69,10 +69,13 @@ class Runs:
     suite: str
     detectors: Mapping[str, Sequence[str]]
     """The names of the detectors that take part, by view."""
+    folds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The folds of detectors that take part in some only."""
 
     def folders(self, view: str, backbone: str, seed: int, fold: str) -> list[str]:
         """Return the folders of all cells that share one fit."""
-        cells = (Cell(detector, backbone, seed, fold) for detector in self.detectors.get(view, ()))
+        asked = (one for one in self.detectors.get(view, ()) if fold in self.folds.get(one, (fold,)))
+        cells = (Cell(detector, backbone, seed, fold) for detector in asked)
         return [str(run_folder(self.root, self.suite, cell)) for cell in cells]
 
 

@@ -27,11 +27,17 @@ def weight_packages():
 
 
 def run_and_rank(
-    clastbench, home: Path, suite: str, *data: str | Path, backbones: tuple[str, ...] = ()
+    clastbench,
+    home: Path,
+    suite: str,
+    *data: str | Path,
+    backbones: tuple[str, ...] = (),
+    detectors: tuple[str, ...] = (),
 ) -> list[dict[str, str]]:
     """Run a suite, run it again, and return the leaderboard as rows."""
     places = ["--out", home / "results", *data]
     chosen = [part for name in backbones for part in ("--backbone", name)]
+    chosen += [part for name in detectors for part in ("--detector", name)]
     call = ["run", suite, "--device", "cpu", "--store", home / "runs", *places, *chosen]
     said = clastbench(*call)
     assert said.returncode == 0, said.stdout + said.stderr
@@ -65,9 +71,13 @@ def test_the_quick_suite_runs_from_nothing_to_a_leaderboard(tmp_path, clastbench
 
 def test_the_real_photographs_run_from_nothing_to_a_leaderboard(tmp_path, clastbench, real_data):
     some = ("structure-tensor", "majority", "chance")
-    rows = run_and_rank(clastbench, tmp_path, "agu2021", "--data", real_data, "--limit", "40", backbones=some)
-    check(rows, 3)
-    assert {row["n_cells"] for row in rows if row["n_failed"] != ""} == {"25"}
+    boxes = ("whole-image", "ground-truth", "blobs")
+    limited = ("--data", real_data, "--limit", "40")
+    rows = run_and_rank(clastbench, tmp_path, "agu2021", *limited, backbones=some, detectors=boxes)
+    check(rows, len(some) * len(boxes))
+    cells = {row["detector"]: row["n_cells"] for row in rows if row["n_failed"] != ""}
+    assert cells == {"whole-image": "25", "ground-truth": "25", "blobs": "5"}
+    assert all(float(row["ap50"]) == 1 for row in rows if row["detector"] == "ground-truth")
     published = [row for row in rows if row["n_failed"] == ""]
     assert len(published) == len(load_suite("agu2021").references)
     assert all("not run here" in row["detector"] for row in published)
@@ -75,5 +85,6 @@ def test_the_real_photographs_run_from_nothing_to_a_leaderboard(tmp_path, clastb
 
 def test_a_frozen_network_sees_the_real_photographs(tmp_path, clastbench, real_data):
     some = ("efficientnet_lite0*",)
-    rows = run_and_rank(clastbench, tmp_path, "agu2021", "--data", real_data, "--limit", "40", backbones=some)
+    limited = ("--data", real_data, "--limit", "40")
+    rows = run_and_rank(clastbench, tmp_path, "agu2021", *limited, backbones=some, detectors=("whole-image",))
     check(rows, 1)

@@ -1,20 +1,60 @@
-"""Letterboxed crops with their labels, as a training set sees them."""
+"""Letterboxed crops with their labels, as networks see them: kept as pixels, or cut when they are asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import CLASSES
+from ..records import CLASSES, Box, Photomicrograph
+from .letterbox import letterbox
+
+
+class CutOnDemand:
+    """Crops uint8[N, H, W, 3] that are cut when they are indexed: detectors propose more than a disk should hold.
+
+    Rows of one photograph are best asked for together: the last photograph stays in memory.
+    """
+
+    def __init__(
+        self, photographs: Mapping[str, Photomicrograph], boxes: Sequence[tuple[str, Box | None]], size: tuple[int, int]
+    ) -> None:
+        self._photographs, self._boxes, self._size = photographs, boxes, size
+        self._open: tuple[str, NDArray[np.uint8]] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, H, W, 3)."""
+        return len(self._boxes), *self._size, 3
+
+    def __len__(self) -> int:
+        return len(self._boxes)
+
+    def __getitem__(self, rows: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
+        """Cut the chosen crops, uint8[n, H, W, 3]."""
+        chosen = np.arange(len(self))[rows].tolist()
+        cut = [letterbox(self._pixels(self._boxes[row][0]), self._size, self._boxes[row][1])[0] for row in chosen]
+        return np.stack(cut) if cut else np.zeros((0, *self._size, 3), np.uint8)
+
+    def _pixels(self, image_id: str) -> NDArray[np.uint8]:
+        if self._open is None or self._open[0] != image_id:
+            self._open = image_id, self._photographs[image_id].load()
+        return self._open[1]
+
+
+Images = NDArray[np.uint8] | CutOnDemand
 
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """`images` uint8[N, H, W, 3] (often a memory map), `labels` int64[N] into CLASSES, `image_ids` of length N."""
+    """`images` uint8[N, H, W, 3], `labels` int64[N] into CLASSES, `image_ids` of length N.
 
-    images: NDArray[np.uint8]
+    The images are often a memory map, or cut on demand.
+    """
+
+    images: Images
     labels: NDArray[np.int64]
     image_ids: tuple[str, ...]
     classes: tuple[str, ...] = CLASSES

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..records import CLASSES, SENSES
 from .finds import NOT_JUDGED, Finds
-from .matching import NOTHING, match
+from .matching import NOTHING, match, pooled_order
 from .statistics import Index, Statistic, Values, Weights, by_column, ratio
 from .tallies import Shares
 
@@ -28,7 +28,7 @@ HITS_AT_ONCE = 16
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What became of the K proposals for one class, over all P photographs, the surest first."""
+    """What became of the K proposals for one class, over all P photographs, the surest first (`pooled_order`)."""
 
     photo: Index
     """intp[K]."""
@@ -102,13 +102,13 @@ def _outcomes(
         finds, score,
         proposals=proposals, clasts=clasts, ignored=ignored, thresholds=IOU_THRESHOLDS, limit=MAX_PROPOSALS,
     )  # fmt: skip
-    pooled = np.argsort(-score[found.proposal], kind="stable")
-    clast = found.clast[:, pooled]
+    order = pooled_order(finds, score, found.proposal)
+    clast = found.clast[:, order]
     matched = clast != NOTHING
     hit = np.zeros_like(matched)
     hit[matched] = clasts[clast[matched]]
     return Outcomes(
-        photo=finds.photo[found.proposal[pooled]],
+        photo=finds.photo[found.proposal[order]],
         hit=hit,
         alarm=~matched,
         positives=np.bincount(finds.true_photo[clasts], minlength=len(finds)).astype(np.float64),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,27 @@ class Finds:
         """Score of the detector times probability of the likelier sense, float64[N]."""
         likelier: NDArray[np.float64] = np.take_along_axis(self.probabilities, self.sense[:, None].astype(np.intp), 1)
         return self.score * likelier[:, 0]
+
+    @property
+    def senses_left_open(self) -> bool:
+        """Whether proposals, and all of them, say that a clast is there and not of which sense; not without any.
+
+        All give CW and CCW the same, and one or more gives `none` nothing.
+        """
+        clockwise, counter = (self.probabilities[:, CLASSES.index(name)] for name in SENSES)
+        surely = self.probabilities[:, CLASSES.index("none")] == 0.0
+        return bool(np.array_equal(clockwise, counter) and surely.any())
+
+    @cached_property
+    def turn(self) -> Index:
+        """Place of each photograph where scores are equal, intp[P]: by the SHA-256 of its name, which tells no class.
+
+        A photograph that comes twice keeps the order given.
+        """
+        digests = [sha256(name.encode()).digest() for name in self.image_id]
+        place = np.empty(len(self), np.intp)
+        place[sorted(range(len(self)), key=digests.__getitem__)] = np.arange(len(self))
+        return place
 
     def subset(self, photographs: NDArray[Any]) -> Finds:
         """Return the photographs of a mask bool[P], with their proposals and clasts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,28 +61,45 @@ def match(
     regions, which are never used up. Proposals with equal scores choose in the order given; of clasts with equal IoU
     the last is taken. Thresholds are float64[T] in 0..1. Lin et al. 2014; pycocotools, `COCOeval.evaluateImg`.
     """
-    surest = _surest_first(finds, score, np.flatnonzero(proposals), limit)
+    surest = surest_first(finds, score, proposals, limit)
     outlines = np.flatnonzero(clasts | ignored)
     outlines = outlines[np.argsort(finds.true_photo[outlines], kind="stable")]
     found = np.full((len(thresholds), len(surest)), NOTHING, np.intp)
-    photo, true_photo = finds.photo[surest], finds.true_photo[outlines]
-    for one in np.intersect1d(photo, true_photo):
-        here = slice(*np.searchsorted(photo, [one, one + 1]))
-        there = outlines[slice(*np.searchsorted(true_photo, [one, one + 1]))]
+    for here, place in meetings(finds.photo[surest], finds.true_photo[outlines]):
+        there = outlines[place]
         iou = box_iou(finds.xyxy[surest[here]], finds.true_xyxy[there], ignored[there])
         taken = _greedy(iou, ignored[there], thresholds)
         found[:, here] = np.where(taken == NOTHING, NOTHING, there[taken])
     return Matches(surest, found)
 
 
-def _surest_first(finds: Finds, score: Values, proposals: Index, limit: int | None) -> Index:
-    """Return the proposals by photograph and falling score, not more than `limit` a photograph."""
-    order = proposals[np.lexsort((-score[proposals], finds.photo[proposals]))]
+def meetings(photo: Index, true_photo: Index) -> Iterator[tuple[slice, slice]]:
+    """Yield, for each photograph that has both, where it stands in two columns that are sorted by photograph."""
+    for one in np.intersect1d(photo, true_photo):
+        yield slice(*np.searchsorted(photo, [one, one + 1])), slice(*np.searchsorted(true_photo, [one, one + 1]))
+
+
+def surest_first(finds: Finds, score: Values, proposals: NDArray[np.bool_], limit: int | None = None) -> Index:
+    """Return the proposals of a mask, bool[N], by photograph and falling score, not more than `limit` a photograph.
+
+    Proposals of a photograph with equal scores keep the order given.
+    """
+    chosen = np.flatnonzero(proposals)
+    order = chosen[np.lexsort((-score[chosen], finds.photo[chosen]))]
     if limit is None:
         return order
     photo = finds.photo[order]
     place = np.arange(len(order)) - np.searchsorted(photo, photo)
     return order[place < limit]
+
+
+def pooled_order(finds: Finds, score: Values, proposals: Index) -> Index:
+    """Return what sorts proposals of all photographs, intp[K], by falling score, float64[N]: places in `proposals`.
+
+    Of equal scores those of one photograph keep the order given, and photographs come in their `turn`: were it the
+    order of their names, a folder whose name tells the class would change the average precision.
+    """
+    return np.lexsort((finds.turn[finds.photo[proposals]], -score[proposals]))
 
 
 def _greedy(iou: Values, ignored: NDArray[np.bool_], thresholds: Values) -> Index:

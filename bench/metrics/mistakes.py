@@ -8,7 +8,7 @@ Detection Errors", sections 2.2 and 2.3; order of the kinds as in its code, tide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import CLASSES, SENSES, Box, Mistake
+from .average_precision import Outcomes, Precision
 from .finds import NOT_JUDGED, Finds
-from .statistics import Index, Values, ratio
+from .matching import NOTHING, box_iou, match, meetings, pooled_order, surest_first
+from .statistics import Index, Values
 
 FOREGROUND = 0.5
 """IoU from which on a proposal is well placed on a clast; share of a proposal in an ignore region, likewise."""
@@ -32,7 +34,7 @@ IGNORED = "ignored"
 UNCOUNTED = "uncounted"
 """Outcome of a proposal that does not pass the threshold, or that an oracle dropped."""
 
-NOBODY = -1
+NOBODY = NOTHING
 """Position of no clast."""
 
 Mask = NDArray[np.bool_]
@@ -52,6 +54,8 @@ class Verdicts:
     """Class of each proposal as a position in CLASSES, int8[N]."""
     score: Values
     """Of each proposal, sense included, float64[N]."""
+    order: Index
+    """The proposals of all photographs, the surest first, intp[N] (`pooled_order`)."""
     true_class: NDArray[np.int8]
     """int8[M], as in `Finds`."""
     positive: Mask
@@ -62,18 +66,21 @@ class Verdicts:
     @property
     def ap50(self) -> float | None:
         """AP at IoU .5, 0..1: the mean over CW and CCW, as far as there are positives; None without any."""
-        found = (self._ap50_of(CLASSES.index(sense)) for sense in SENSES)
-        defined = [value for value in found if value is not None]
-        return sum(defined) / len(defined) if defined else None
+        precision = Precision([self._outcomes(CLASSES.index(sense)) for sense in SENSES], np.array([0]))
+        value = float(precision.statistic(np.zeros(1, np.intp))(np.ones((1, 1)))[0])
+        return None if np.isnan(value) else value
 
     def count(self, kind: str) -> int:
         """Return how many errors of a kind there are."""
         return int(self.missed.sum() if kind == "miss" else (self.outcome == kind).sum())
 
-    def _ap50_of(self, sense: int) -> float | None:
-        rows = (self.sense == sense) & ~np.isin(self.outcome, (IGNORED, UNCOUNTED))
-        positives = self.positive & (self.true_class == sense)
-        return ap50_of(self.score[rows], self.outcome[rows] == RIGHT, int(positives.sum()))
+    def _outcomes(self, sense: int) -> Outcomes:
+        """Return what became of the proposals of one sense at an IoU of .5, as if all were of one photograph."""
+        counts = (self.sense == sense) & ~np.isin(self.outcome, (IGNORED, UNCOUNTED))
+        rows = self.order[counts[self.order]]
+        hit = (self.outcome[rows] == RIGHT)[None]
+        n_positive = (self.positive & (self.true_class == sense)).sum(dtype=np.float64)
+        return Outcomes(photo=np.zeros(len(rows), np.intp), hit=hit, alarm=~hit, positives=np.array([n_positive]))
 
 
 Rule = Callable[[NDArray[Any], NDArray[Any]], Mask]
@@ -116,10 +123,9 @@ def _correct(name: str) -> Fix:
         sense = verdicts.sense.copy()
         sense[wrong] = verdicts.true_class[verdicts.clast[wrong]]
         outcome = np.where(wrong, RIGHT, verdicts.outcome)
-        right = np.flatnonzero(outcome == RIGHT)
-        surest_first = right[np.argsort(-verdicts.score[right], kind="stable")]
-        _, first = np.unique(verdicts.clast[surest_first], return_index=True)
-        outcome[np.delete(surest_first, first)] = UNCOUNTED
+        right = verdicts.order[outcome[verdicts.order] == RIGHT]
+        _, surest = np.unique(verdicts.clast[right], return_index=True)
+        outcome[np.delete(right, surest)] = UNCOUNTED
         return replace(verdicts, outcome=outcome, sense=sense)
 
     return fix
@@ -206,26 +212,35 @@ class Impact:
 def judge(finds: Finds, *, at_threshold: bool = True) -> Verdicts:
     """Say what became of each proposal and each clast.
 
-    Proposals match clasts of their class, the surest first (equals in the order of `Finds`), each the free one of
-    largest IoU from .5 on, as in COCO. At the threshold, only those count whose score reaches that of their
+    Proposals match clasts of their class as in COCO (`match`): the surest first (equals in the order of `Finds`), each
+    the free one of largest IoU from .5 on. At the threshold, only those count whose score reaches that of their
     photograph, or, where it has none, whose most probable class is a sense.
     """
-    score, sense = finds.sense_score, finds.sense
+    score = finds.sense_score
     counted = _counted(finds, score) if at_threshold else np.ones(len(score), np.bool_)
     ordinary = ~finds.true_ignore & (finds.true_class != NOT_JUDGED)
-    outcome, clast, iou = np.full(len(score), UNCOUNTED), np.full(len(score), NOBODY), np.zeros(len(score))
-    for found, true in _by_photograph(finds, score, counted):
-        clasts, regions = true[ordinary[true]], true[~ordinary[true]]
-        overlaps, _ = _overlaps(finds.xyxy[found], finds.true_xyxy[clasts])
-        _, inside = _overlaps(finds.xyxy[found], finds.true_xyxy[regions])
-        said = sense[found, None] == finds.true_class[clasts]
-        ignorable = np.any(inside >= FOREGROUND, axis=1)
-        outcome[found], place, iou[found] = _judge(overlaps, said, ignorable)
-        clast[found] = np.append(clasts, NOBODY)[place]
+    matched = _matched(finds, counted, ordinary)
+    iou, whose = _nearest(finds, matched, counted, ordinary)
+    met, same, other = iou
+    outcome = np.select([~counted, met > 0, matched != NOBODY], [UNCOUNTED, RIGHT, IGNORED], "")
+    undecided = outcome == ""
+    for kind in _LISTED[:-1]:
+        outcome[undecided & kind.rule(same, other)] = kind.name
+    by_outcome = [outcome == RIGHT, np.isin(outcome, ("loc", "dupe")), np.isin(outcome, ("cls", "both"))]
+    clast = np.select(by_outcome, list(whose), NOBODY)
     positive = ordinary & (finds.true_class != CLASSES.index("none"))
-    matched, meant = (_pointed_at(clast[np.isin(outcome, by)], len(positive)) for by in ((RIGHT,), ("cls", "loc")))
-    missed = positive & KINDS["miss"].rule(matched, meant)
-    return Verdicts(outcome, clast, iou, sense, score, finds.true_class, positive, missed)
+    hit, meant = (_pointed_at(clast[np.isin(outcome, by)], len(positive)) for by in ((RIGHT,), ("cls", "loc")))
+    return Verdicts(
+        outcome=outcome,
+        clast=clast,
+        iou=np.select(by_outcome, list(iou), 0.0),
+        sense=finds.sense,
+        score=score,
+        order=pooled_order(finds, score, np.arange(len(score))),
+        true_class=finds.true_class,
+        positive=positive,
+        missed=positive & KINDS["miss"].rule(hit, meant),
+    )
 
 
 def find_mistakes(finds: Finds, *, at_threshold: bool = True) -> tuple[Located, ...]:
@@ -235,7 +250,7 @@ def find_mistakes(finds: Finds, *, at_threshold: bool = True) -> tuple[Located, 
     """
     verdicts = judge(finds, at_threshold=at_threshold)
     wrong = np.isin(verdicts.outcome, tuple(KINDS))
-    proposals = [_of_proposal(finds, verdicts, at) for at in _surest_first(finds, verdicts.score, wrong).tolist()]
+    proposals = [_of_proposal(finds, verdicts, at) for at in surest_first(finds, verdicts.score, wrong).tolist()]
     missed = [_of_clast(finds, at) for at in np.flatnonzero(verdicts.missed).tolist()]
     return tuple(sorted([*proposals, *missed], key=lambda one: one.photo))
 
@@ -252,93 +267,41 @@ def error_impacts(finds: Finds) -> Mapping[str, Impact]:
     return MappingProxyType({name: _impact(kind, shown.count(name), everything) for name, kind in KINDS.items()})
 
 
-def ap50_of(scores: Values, hits: Mask, n_positive: int) -> float | None:
-    """Return the average precision, 0..1, of detections that hit a clast of their class or do not; None without any.
-
-    Mean over the recalls 0, .01 … 1 of the largest precision at that recall or above (COCO's 101 points); equal scores
-    count in the order given. Random: about the share of hits; oracle: 1.
-    """
-    if n_positive == 0:
-        return None
-    sorted_hits = hits[np.argsort(-scores, kind="stable")]
-    found = np.cumsum(sorted_hits)
-    precision = found / np.arange(1, len(found) + 1)
-    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
-    reached = np.searchsorted(found / n_positive, np.linspace(0.0, 1.0, 101), side="left")
-    return float(np.append(best_from_here, 0.0)[reached].mean())
-
-
 def _counted(finds: Finds, score: Values) -> Mask:
     threshold = finds.threshold[finds.photo]
     sensed = finds.probabilities.argmax(axis=1) != CLASSES.index("none")
     return np.where(np.isnan(threshold), sensed, score >= threshold)
 
 
-def _surest_first(finds: Finds, score: Values, chosen: Mask) -> Index:
-    """Return the chosen proposals by photograph, the surest first; equals in the order of `finds`."""
-    order = np.lexsort((-score, finds.photo))
-    return order[chosen[order]]
+def _matched(finds: Finds, counted: Mask, ordinary: Mask) -> Index:
+    """Return the clast of its class that each proposal matches, else an ignore region, intp[N]; NOBODY without."""
+    matched = np.full(len(counted), NOBODY)
+    for sense in map(CLASSES.index, SENSES):
+        own = ordinary & (finds.true_class == sense)
+        found = match(
+            finds, finds.sense_score, proposals=counted & (finds.sense == sense), clasts=own, ignored=~ordinary
+        )
+        matched[found.proposal] = found.clast[0]
+    return matched
 
 
-def _by_photograph(finds: Finds, score: Values, counted: Mask) -> Iterator[tuple[Index, Index]]:
-    """Yield the proposals that count, the surest first, and all clasts of each photograph with such proposals."""
-    found, true = _surest_first(finds, score, counted), np.argsort(finds.true_photo, kind="stable")
-    photographs, starts = np.unique(finds.photo[found], return_index=True)
-    begins, ends = (np.searchsorted(finds.true_photo[true], photographs, side) for side in ("left", "right"))
-    stops = np.append(starts[1:], len(found))
-    for start, stop, begin, end in zip(starts, stops, begins, ends, strict=False):  # nothing found is one stop more
-        yield found[start:stop], true[begin:end]
+def _nearest(finds: Finds, matched: Index, counted: Mask, ordinary: Mask) -> tuple[Values, Index]:
+    """Return the largest IoU of each proposal that counts, float64[3, N], and whose it is, intp[3, N]: 0 and NOBODY.
 
-
-def _judge(overlaps: Values, said: Mask, ignorable: Mask) -> tuple[NDArray[np.str_], Index, Values]:
-    """Return outcome str[n], column of the clast that is meant intp[n] or NOBODY, and IoU with it float64[n].
-
-    Of n proposals of one photograph, the surest first, from IoU float64[n, m], whether the clast is of the class that
-    was said bool[n, m], and whether the proposal lies in an ignore region bool[n].
+    Of the clast it matches; of all of its class; and of all of another class.
     """
-    same, other = np.where(said, overlaps, 0.0), np.where(said, 0.0, overlaps)
-    match = _match(same)
-    (best_same, of_same), (best_other, of_other) = _best(same), _best(other)
-    outcome = np.select([match != NOBODY, ignorable], [RIGHT, IGNORED], UNCOUNTED)
-    undecided = outcome == UNCOUNTED
-    for kind in _LISTED[:-1]:
-        outcome[undecided & kind.rule(best_same, best_other)] = kind.name
-    by_outcome = [outcome == RIGHT, np.isin(outcome, ("loc", "dupe")), np.isin(outcome, ("cls", "both"))]
-    meant = np.select(by_outcome, [match, of_same, of_other], NOBODY)
-    iou = np.column_stack([overlaps, np.zeros(len(overlaps))])[np.arange(len(overlaps)), meant]
-    return outcome, meant, iou
-
-
-def _match(same: Values) -> Index:
-    """Return the clast that each proposal matches, intp[n] or NOBODY, from IoU with those of its class float64[n, m].
-
-    Greedy: each proposal in turn, the surest first, takes the free clast of largest IoU, if that is .5 or more.
-    """
-    free = same.copy()
-    match = np.full(len(same), NOBODY)
-    for row in np.flatnonzero((same >= FOREGROUND).any(axis=1)):
-        best = int(free[row].argmax())
-        if free[row, best] >= FOREGROUND:
-            match[row] = best
-            free[:, best] = 0.0
-    return match
-
-
-def _best(iou: Values) -> tuple[Values, Index]:
-    """Return the largest IoU of each row and its column; 0 and NOBODY where nothing overlaps."""
-    padded = np.column_stack([np.zeros(len(iou)), iou])
-    column = padded.argmax(axis=1)
-    return padded.max(axis=1), column - 1
-
-
-def _overlaps(boxes: Values, others: Values) -> tuple[Values, Values]:
-    """Return IoU and the share of each box within each other, float64[n, m] both; 0 for what has no area."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=2)
-    area, other_area = (np.clip(some[:, 2:] - some[:, :2], 0.0, None).prod(axis=1) for some in (boxes, others))
-    union = area[:, None] + other_area - shared
-    return np.nan_to_num(ratio(shared, union)), np.nan_to_num(ratio(shared, area[:, None]))
+    found, true = np.flatnonzero(counted), np.flatnonzero(ordinary)
+    found = found[np.argsort(finds.photo[found], kind="stable")]
+    true = true[np.argsort(finds.true_photo[true], kind="stable")]
+    iou, whose = np.zeros((3, len(counted))), np.full((3, len(counted)), NOBODY)
+    for here, there in meetings(finds.photo[found], finds.true_photo[true]):
+        own, clasts = found[here], true[there]
+        overlaps = box_iou(finds.xyxy[own], finds.true_xyxy[clasts], np.zeros(len(clasts), np.bool_))
+        said = finds.sense[own, None] == finds.true_class[clasts]
+        among = np.where([matched[own, None] == clasts, said, ~said], overlaps, 0.0)
+        iou[:, own] = among.max(axis=2)
+        whose[:, own] = np.where(iou[:, own] > 0, clasts[among.argmax(axis=2)], NOBODY)
+    return iou, whose
 
 
 def _pointed_at(clasts: Index, n_clasts: int) -> Mask:

@@ -21,12 +21,19 @@ from ..metrics import (
     score_detections,
 )
 from ..records import EXTERNAL, OWN_HEAD, Cell, CellRecord, Detections, Prediction, Score
-from ..run.scoring import NO_SENSE, lost, score_read
+from ..run.proposals import BOXES
+from ..run.scoring import lost, score_read
 
 Pair = tuple[str, str]
 """Detector and backbone."""
 Trained = tuple[str, bool]
 """A detector, and whether it was trained to read the sense by itself: that makes other boxes."""
+Part = tuple[int, str]
+"""Seed and fold."""
+Source = str | tuple[object, ...]
+"""What tells the boxes of one cell from others: the digest of their file; the boxes themselves where there is none."""
+Made = tuple[Trained, frozenset[tuple[Part, Source]]]
+"""Which boxes a system rests on: what made those of each part. Equal for systems that share all of theirs."""
 
 WHOLE = "whole photographs: no boxes"
 """Why a system that is not asked for boxes has no score of them."""
@@ -37,7 +44,10 @@ OF_SYSTEMS: tuple[str, ...] = (*(name for name in DETECTION_METRICS if name not 
 
 @dataclass(frozen=True, slots=True)
 class DetectorRow:
-    """One detector, whatever backbones read its boxes; with a head of its own it is another one."""
+    """One detector, whatever backbones read its boxes; with a head of its own it is another one.
+
+    A detector whose boxes changed between two results that lie side by side has a row for either, named alike.
+    """
 
     detector: str
     own_head: bool
@@ -61,14 +71,12 @@ class Boxes:
     def __init__(self, records: Iterable[CellRecord]) -> None:
         """Sort the cells that were asked for boxes."""
         self._cells: dict[Pair, list[CellRecord]] = defaultdict(list)
-        self._by_trained: dict[Trained, dict[tuple[int, str], CellRecord]] = defaultdict(dict)
         self._whole: dict[str, list[CellRecord]] = defaultdict(list)
-        self._kept: dict[tuple[Trained, frozenset[tuple[int, str]]], tuple[Score, ...]] = {}
+        self._kept: dict[Made, tuple[Score, ...]] = {}
         for record in sorted(records, key=lambda one: one.cell):
             cell = record.cell
             if record.detections is not None:
                 self._cells[cell.detector, cell.backbone].append(record)
-                self._by_trained[trained(cell)].setdefault((cell.seed, cell.fold), record)
             elif record.status == "ok" and cell.detector != EXTERNAL:
                 self._whole[cell.detector].append(record)
 
@@ -80,12 +88,11 @@ class Boxes:
         """Score the boxes of one system; a single cell has its scores already."""
         asked = _asked(cells)
         if not asked:
-            return _without_boxes() if self and any(cell.status == "ok" for cell in cells) else ()
+            return _without_source() if self and any(cell.status == "ok" for cell in cells) else ()
         if len(cells) == 1:
             return tuple(one for one in cells[0].scores if one.metric in (*OF_BOXES, *OF_SYSTEMS))
         n_seeds = len({cell.cell.seed for cell in asked})
-        agnostic = self._agnostic(trained(asked[0].cell), {(one.cell.seed, one.cell.fold) for one in asked})
-        return (*agnostic, *score_read(_told(asked), n_seeds), *lost(_told(asked), n_seeds))
+        return (*self._agnostic(asked), *score_read(_told(asked), n_seeds), *lost(_told(asked), n_seeds))
 
     def errors(self, cells: Sequence[CellRecord]) -> Mapping[str, Impact]:
         """Return what each of TIDE's kinds of error comes to in one system; empty where no box has a sense."""
@@ -94,7 +101,7 @@ class Boxes:
 
     def detectors(self) -> tuple[DetectorRow, ...]:
         """Return one row a detector, the highest AP first, whole photographs last; none where nobody has boxes."""
-        rows = [self._row(one, list(cells.values())) for one, cells in self._by_trained.items()]
+        rows = [self._row(cells) for cells in _sharing(self._cells.values())]
         whole = [_whole_row(name, own) for name, own in self._whole.items()] if rows else []
         return tuple(sorted([*rows, *whole], key=_order))
 
@@ -111,25 +118,24 @@ class Boxes:
         if DETECTION_METRICS[metric].of_senses:
             compared = compare_detections({" + ".join(pair): pooled(self._cells[pair]) for pair in pairs}, metric)
             return _defined(pairs, compared.values, compared.ranks)
-        first = {_trained(pair): pair for pair in reversed(pairs)}
-        compared = compare_detections({str(one): pooled(self._cells[pair]) for one, pair in first.items()}, metric)
-        place = [list(first).index(_trained(pair)) for pair in pairs]
+        made = {pair: _made(self._cells[pair]) for pair in pairs}
+        first = {made[pair]: pair for pair in reversed(pairs)}
+        compared = compare_detections({" + ".join(pair): pooled(self._cells[pair]) for pair in first.values()}, metric)
+        place = [list(first).index(made[pair]) for pair in pairs]
         return _defined(pairs, [compared.values[at] for at in place], _spread(compared, place))
 
-    def _agnostic(self, key: Trained, covered: set[tuple[int, str]]) -> tuple[Score, ...]:
-        kept = key, frozenset(covered)
-        if kept not in self._kept:
-            cells = [self._by_trained[key][part] for part in sorted(covered)]
+    def _agnostic(self, cells: Sequence[CellRecord]) -> tuple[Score, ...]:
+        made = _made(cells)
+        if made not in self._kept:
             stored = [one for one in cells[0].scores if one.metric in OF_BOXES]
-            n_seeds = len({seed for seed, _ in covered})
-            self._kept[kept] = tuple(stored) if len(cells) == 1 else score_detections(pooled(cells), n_seeds)
-        return self._kept[kept]
+            n_seeds = len({one.cell.seed for one in cells})
+            self._kept[made] = tuple(stored) if len(cells) == 1 else score_detections(pooled(cells), n_seeds)
+        return self._kept[made]
 
-    def _row(self, key: Trained, cells: Sequence[CellRecord]) -> DetectorRow:
-        scores = self._agnostic(key, {(one.cell.seed, one.cell.fold) for one in cells})
+    def _row(self, cells: Sequence[CellRecord]) -> DetectorRow:
         return DetectorRow(
-            *key,
-            scores={score.metric: score for score in scores},
+            *trained(cells[0].cell),
+            scores={score.metric: score for score in self._agnostic(cells)},
             n_dropped=sum(found.n_dropped for _, found in _told(cells)),
             n_images=_n_images(cells),
             n_cells=len(cells),
@@ -148,8 +154,8 @@ def pooled(cells: Sequence[CellRecord]) -> Finds:
 
 def tells_senses(cells: Sequence[CellRecord]) -> bool:
     """Whether boxes were found that say more than that a clast is there; a model from outside may leave it at that."""
-    asked = [one for cell in cells if cell.detections for one in cell.scores if one.metric == "sense_ap50"]
-    return bool(asked) and not all(one.reason == NO_SENSE for one in asked)
+    asked = _asked(cells)
+    return bool(asked) and not pooled(asked).senses_left_open
 
 
 def _trained(pair: Pair) -> Trained:
@@ -159,8 +165,37 @@ def _trained(pair: Pair) -> Trained:
     return detector, backbone == OWN_HEAD
 
 
+def _made(cells: Sequence[CellRecord]) -> Made:
+    return trained(cells[0].cell), frozenset((_part(one), _source(one)) for one in cells)
+
+
+def _part(record: CellRecord) -> Part:
+    return record.cell.seed, record.cell.fold
+
+
+def _source(record: CellRecord) -> Source:
+    found = record.detections
+    assert found is not None, "a cell that was asked for boxes"
+    return record.artefacts.get(f"detect/{BOXES}") or (found.image_id, found.xyxy, found.score)
+
+
+def _sharing(systems: Iterable[Sequence[CellRecord]]) -> list[list[CellRecord]]:
+    """Put the systems of a detector together that agree on the boxes of all parts they share: one cell a part."""
+    shared: dict[Trained, list[dict[Part, CellRecord]]] = defaultdict(list)
+    for cells in systems:
+        own = {_part(one): one for one in cells}
+        alike = shared[trained(cells[0].cell)]
+        for known in alike:
+            if all(_source(own[part]) == _source(known[part]) for part in own.keys() & known.keys()):
+                known.update(own)
+                break
+        else:
+            alike.append(own)
+    return [[known[part] for part in sorted(known)] for alike in shared.values() for known in alike]
+
+
 def _asked(cells: Sequence[CellRecord]) -> list[CellRecord]:
-    """Return the cells with boxes, by seed and fold: equal scores count in the order of their photographs."""
+    """Return the cells with boxes, by seed and fold: that orders equal scores on a photograph that comes twice."""
     return sorted((one for one in cells if one.detections is not None), key=lambda one: one.cell)
 
 
@@ -168,13 +203,13 @@ def _told(cells: Sequence[CellRecord]) -> list[tuple[Sequence[Prediction], Detec
     return [(cell.predictions, cell.detections) for cell in cells if cell.detections is not None]
 
 
-def _without_boxes() -> tuple[Score, ...]:
+def _without_source() -> tuple[Score, ...]:
     better = {name: one.higher_is_better for name, one in DETECTION_METRICS.items()} | dict.fromkeys(LOSSES, False)
     return tuple(Score(name, None, higher_is_better=better[name], reason=WHOLE) for name in (*OF_BOXES, *OF_SYSTEMS))
 
 
 def _whole_row(name: str, cells: Sequence[CellRecord]) -> DetectorRow:
-    scores = {score.metric: score for score in _without_boxes() if score.metric in OF_BOXES}
+    scores = {score.metric: score for score in _without_source() if score.metric in OF_BOXES}
     n_cells = len({(one.cell.seed, one.cell.fold) for one in cells})
     return DetectorRow(name, own_head=False, scores=scores, n_dropped=0, n_images=_n_images(cells), n_cells=n_cells)
 

@@ -51,7 +51,7 @@ def of_photographs(
 
     Without a threshold these are the probabilities of the deciding input. With one, `none` weighs as much as the
     threshold, and each sense as much as the detector's score times its probability: the most probable class is `none`
-    exactly when no clast passes the threshold, and otherwise the sense of the best-scored clast.
+    exactly when no clast reaches the threshold, and otherwise the sense of the best-scored clast.
     """
     said = np.tile(np.eye(len(CLASSES))[0], (len(photographs), 1))
     place = {photo.id: at for at, photo in enumerate(photographs)}
@@ -60,7 +60,9 @@ def of_photographs(
             continue
         weights = probabilities[row]
         if threshold is not None:
-            weights = np.concatenate([[threshold], inputs[row].score * weights[1:]])
+            senses = inputs[row].score * weights[1:]
+            none = np.nextafter(threshold, 0) if senses.max() >= threshold else threshold
+            weights = np.concatenate([[none], senses])
         said[place[image_id]] = weights / weights.sum()
     return said
 

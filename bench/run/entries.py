@@ -87,15 +87,15 @@ class Detector:
     @property
     def identity(self) -> dict[str, Any]:
         """Its part of every cache key."""
+        stated = {name: version(name) for name in getattr(self.plugin.made, "libraries", ())}
         if self.mode is None:
-            return {"plugin": self.plugin.identity}
-        names = ("torch", *getattr(self.plugin.made, "libraries", ()))
+            return {"plugin": self.plugin.identity, **({"libraries": stated} if stated else {})}
         return {
             "plugin": self.plugin.identity,
             "mode": self.mode,
             "weights": self.weights_sha256,
             "own_head": self.own_head,
-            "libraries": {name: minor(name) for name in names},
+            "libraries": {"torch": minor("torch"), **stated},
         }
 
 
@@ -214,11 +214,11 @@ def enter_detector(name: str, *, download: bool = True) -> Detector:
     spec, mode = plugins.split_mode(name)
     plugin = plugins.load(DETECTORS, spec)
     plugins.check_detector(plugin.made)
+    _require(spec, getattr(plugin.made, "libraries", ()))
     if not learns(plugin.made):
         if mode is not None:
             raise UsageError(f"Detector {name!r} learns nothing; enter it without @{mode}.")
         return Detector(plugin)
-    _require(spec, getattr(plugin.made, "libraries", ()))
     if mode == "frozen":
         raise UsageError(f"Detector {name!r}: expected {spec}@scratch or {spec}@finetune.")
     if mode != "finetune":

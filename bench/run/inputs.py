@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,20 +71,7 @@ class Generated:
 
     def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:
         """One node for each shard that holds one of the ids; each condition has its own shards."""
-        known = (parse_identity(image_id) for image_id in ids)
-        shards = sorted({(condition, index // SHARD) for index, condition in known})
-        return {_shard_name(*shard): self._shard(*shard) for shard in shards}
-
-    def _shard(self, condition: str, shard: int) -> Node:
-        start, stop = shard * SHARD, min((shard + 1) * SHARD, self.recipe.n_images)
-        under = {"condition": condition} if condition else {}
-        return Node(
-            kind="pictures",
-            spec={"recipe": self.digest, "start": start, "stop": stop, **under},
-            label=f"render photographs {start}–{stop - 1}" + (f", {condition}" if condition else ""),
-            family=f"pictures {self.recipe.width}x{self.recipe.height}",
-            local={"recipe": asdict(self.recipe)},
-        )
+        return {_shard_name(*shard): _shard(self.recipe, *shard) for shard in _shards(tuple(ids))}
 
     def local(self) -> Mapping[str, Any]:
         """Nothing: the shards say it all."""
@@ -160,6 +147,25 @@ def _generated(recipe: Recipe, split: Split) -> Generated:
     plain = frozenset(identity_of(index) for index in range(recipe.n_images))
     named = frozenset(i for fold in split.folds.values() for ids in fold.roles().values() for i in ids)
     return Generated(recipe=recipe, digest=recipe_digest(recipe), ids=plain | named)
+
+
+@lru_cache(maxsize=256)
+def _shards(ids: tuple[str, ...]) -> list[tuple[str, int]]:
+    known = (parse_identity(image_id) for image_id in ids)
+    return sorted({(condition, index // SHARD) for index, condition in known})
+
+
+@lru_cache(maxsize=4096)
+def _shard(recipe: Recipe, condition: str, shard: int) -> Node:
+    start, stop = shard * SHARD, min((shard + 1) * SHARD, recipe.n_images)
+    under = {"condition": condition} if condition else {}
+    return Node(
+        kind="pictures",
+        spec={"recipe": recipe_digest(recipe), "start": start, "stop": stop, **under},
+        label=f"render photographs {start}–{stop - 1}" + (f", {condition}" if condition else ""),
+        family=f"pictures {recipe.width}x{recipe.height}",
+        local={"recipe": asdict(recipe)},
+    )
 
 
 def _shard_name(condition: str, shard: int) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from ..plugins import Plugin, input_size
 from ..suite import Suite
@@ -22,6 +22,30 @@ USED_BY: Mapping[str, set[str]] = {
 """Which crop settings each kind of sample depends on."""
 
 
+Said = ParamSpec("Said")
+
+
+def _once(make: Callable[Concatenate[Layout, Said], Node]) -> Callable[Concatenate[Layout, Said], Node]:
+    """Make each node once: cells share most of theirs, and a node hashes its key once."""
+
+    def found(self: Layout, /, *said: Said.args, **named: Said.kwargs) -> Node:
+        words = tuple(_word(one) for one in (*said, *named.values()))
+        if (make.__name__, *words) not in self.made:
+            self.made[make.__name__, *words] = make(self, *said, **named)
+        return self.made[make.__name__, *words]
+
+    return found
+
+
+def _word(said: object) -> object:
+    """Return what tells an argument from others: plugins by their name, nodes by their key."""
+    if isinstance(said, Detector):
+        return _told(said)
+    if isinstance(said, Backbone):
+        return said.name
+    return said.key if isinstance(said, Node) else said
+
+
 @dataclass(frozen=True)
 class Layout:
     """Makes the nodes of one suite on one device."""
@@ -33,6 +57,8 @@ class Layout:
     controls: Sequence[Plugin] = ()
     tracked: Runs | None = None
     """Where TensorBoard's run folders lie; None when nothing is written there."""
+    made: dict[object, Node] = field(default_factory=dict)
+    """Nodes that were asked for before."""
 
     @cached_property
     def true_boxes(self) -> Detector:
@@ -78,6 +104,7 @@ class Layout:
             local={"source": self.source.local()},
         )
 
+    @_once
     def _score_detector(self, detector: Detector, seed: int, fold: str) -> Node:
         chosen = self.suite.folds.folds[fold]
         test, tuned = sorted(chosen.test), sorted(chosen.validation) if detector.proposes else []
@@ -90,6 +117,7 @@ class Layout:
             local={"source": self.source.local()},
         )
 
+    @_once
     def _classify(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> Node:
         chosen = self.suite.folds.folds[fold]
         asked = sorted({*chosen.test, *(chosen.validation if detector.proposes else ())})
@@ -103,15 +131,18 @@ class Layout:
         inputs = {"crops": crops, "fit": self._fit(detector.view, backbone, seed, fold)}
         if backbone.mode == "frozen":
             inputs["features"] = self._features(backbone, crops)
+        elif "on_demand" in crops.spec:
+            inputs |= self.source.nodes(asked)
         return Node(
             kind="classify",
             spec={**backbone.identity, "recipe": self._recipe(backbone), "test": asked},
             inputs=inputs,
             label=label,
             family=f"classify {backbone.name}",
-            local={"backbone": backbone.plugin.spec, "device": self.device},
+            local={"backbone": backbone.plugin.spec, "device": self.device, "source": self.source.local()},
         )
 
+    @_once
     def _fit(self, view: str, backbone: Backbone, seed: int, fold: str) -> Node:
         chosen = self.suite.folds.folds[fold]
         crops = self._training_crops(view, backbone)
@@ -140,6 +171,7 @@ class Layout:
             },
         )
 
+    @_once
     def _features(self, backbone: Backbone, crops: Node) -> Node:
         wanted = (
             self._ids["train"] if self.suite.recipe("frozen").mirror and crops.spec["samples"] != "detected" else []
@@ -152,10 +184,10 @@ class Layout:
                 "map_ids": self._mapped(crops),
                 "device": self.device.partition(":")[0],
             },
-            inputs={"crops": crops},
+            inputs={"crops": crops, **(self.source.nodes(crops.spec["ids"]) if "on_demand" in crops.spec else {})},
             label=f"features of {backbone.name}, {crops.label}",
             family=f"features {self.suite.shown_name} {crops.spec['samples']} {backbone.name}",
-            local={"backbone": backbone.plugin.spec, "device": self.device},
+            local={"backbone": backbone.plugin.spec, "device": self.device, "source": self.source.local()},
         )
 
     def _mapped(self, crops: Node) -> list[str]:
@@ -163,24 +195,29 @@ class Layout:
 
         Proposals are many, and a gallery asks for few of them: it computes their maps anew.
         """
-        samples = crops.spec["samples"]
-        if "max_boxes" in crops.inputs.get("detect", crops).spec:
+        if "on_demand" in crops.spec:
             return []
+        samples = crops.spec["samples"]
         explained = self._ids["explained"] if samples != "training" else []
         shown = self._ids["shown"] if samples != "detected" else []
         return sorted({*explained, *shown})
 
+    @_once
     def _training_crops(self, view: str, backbone: Backbone) -> Node:
         if view == "image":
-            return self._crops(backbone, "whole", self._ids["all"], {})
-        return self._crops(backbone, "training", self._ids["fit"], {})
+            return self._crops(backbone, "whole", self._ids["all"])
+        return self._crops(backbone, "training", self._ids["fit"])
 
+    @_once
     def _test_crops(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> Node:
         if detector.view == "image":
             return self._training_crops("image", backbone)
         found = self._detect(detector, seed, fold)
-        return self._crops(backbone, "detected", found.spec["ids"], {"detect": found}, f" of {detector.name}")
+        return self._crops(
+            backbone, "detected", found.spec["ids"], found, which=f" of {detector.name}", on_demand=detector.proposes
+        )
 
+    @_once
     def _detect(self, detector: Detector, seed: int, fold: str) -> Node:
         """Ask a detector: one that learns about what its fold has kept from it, others once for all folds."""
         chosen = self.suite.folds.folds[fold]
@@ -200,6 +237,7 @@ class Layout:
             local={"detector": detector.plugin.spec, "device": self.device, "source": self.source.local()},
         )
 
+    @_once
     def _fit_detector(self, detector: Detector, seed: int, fold: str) -> Node:
         chosen = self.suite.folds.folds[fold]
         train, validation = sorted(chosen.train), sorted(chosen.validation)
@@ -222,7 +260,14 @@ class Layout:
         )
 
     def _crops(
-        self, backbone: Backbone, samples: str, ids: list[str], extra: Mapping[str, Node], which: str = ""
+        self,
+        backbone: Backbone,
+        samples: str,
+        ids: list[str],
+        found: Node | None = None,
+        *,
+        which: str = "",
+        on_demand: bool = False,
     ) -> Node:
         size = self._recipe(backbone).get("size") or input_size(backbone.plugin.made)
         return Node(
@@ -233,8 +278,9 @@ class Layout:
                 "crops": self.suite.crops.model_dump(mode="json", include=USED_BY[samples]),
                 "ids": ids,
                 "data": self.source.digest,
+                **({"on_demand": True} if on_demand else {}),
             },
-            inputs={**extra, **self.source.nodes(ids)},
+            inputs={**({"detect": found} if found else {}), **({} if on_demand else self.source.nodes(ids))},
             label=f"{samples} crops{which} at {size[0]} × {size[1]}",
             family=f"crops {self.suite.shown_name} {samples}",
             local={"source": self.source.local()},

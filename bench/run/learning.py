@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import plugins
-from ..data.crops import Crops
+from ..data.crops import Crops, CutOnDemand, Images
 from ..errors import PluginError
 from ..records import CLASSES, OWN_HEAD, Boxes
 from ..suite import Training
@@ -20,6 +20,7 @@ from ..train.log import write_log
 from . import samples
 from .following import following, watched_rows
 from .graph import Folders, Node
+from .inputs import open_photographs
 from .proposals import read_boxes
 
 if TYPE_CHECKING:
@@ -38,11 +39,18 @@ def read_samples(folder: Path) -> list[samples.Sample]:
     return [samples.Sample(**record) for record in json.loads((folder / "samples.json").read_text(encoding="utf-8"))]
 
 
-def read_crops(folder: Path) -> Crops:
-    """Read what `crops` wrote; pixels stay on disk."""
+def read_crops(node: Node, folders: Folders) -> Crops:
+    """Read the crops of a node; pixels stay on disk, and those of proposals are cut when they are asked for."""
+    folder, of = folders["crops"], node.inputs["crops"].spec
     read = read_samples(folder)
+    images: Images
+    if of.get("on_demand"):
+        known = open_photographs(node.local["source"], folders, of["data"])
+        images = CutOnDemand(known, [(sample.image_id, sample.box) for sample in read], (of["size"][0], of["size"][1]))
+    else:
+        images = np.load(folder / "images.npy", mmap_mode="r")
     return Crops(
-        images=np.load(folder / "images.npy", mmap_mode="r"),
+        images=images,
         labels=np.asarray([sample.label for sample in read], np.int64),
         image_ids=tuple(sample.image_id for sample in read),
     )
@@ -71,7 +79,7 @@ def features(node: Node, folders: Folders, out: Path) -> None:
     from ..train.networks import build, features_of  # noqa: PLC0415
 
     made = backbone_of(node).made
-    crops_ = read_crops(folders["crops"])
+    crops_ = read_crops(node, folders)
     torch.manual_seed(0)
     network = build(made, "imagenet", crops_.size, node.local["device"])
     kept = _KeptMaps(_rows(crops_, node.spec["map_ids"], labelled=False), out / "maps.npy")
@@ -125,7 +133,7 @@ class Fitting:
 
 def fit(node: Node, folders: Folders, out: Path) -> None:
     """Train a backbone on one fold; write all that inference needs, and `log.json` for networks."""
-    crops_ = read_crops(folders["crops"])
+    crops_ = read_crops(node, folders)
     train = _rows(crops_, node.spec["train"], labelled=True)
     validation = _rows(crops_, node.spec["validation"], labelled=True)
     if not len(train):
@@ -226,7 +234,7 @@ def classify(node: Node, folders: Folders, out: Path) -> None:
     if node.spec["mode"] == OWN_HEAD:
         _write_logits(*_labels_of(read_boxes(folders["detect"])), out)
         return
-    crops_ = read_crops(folders["crops"])
+    crops_ = read_crops(node, folders)
     rows = _rows(crops_, node.spec["test"], labelled=False)
     predicting = {"frozen": _head_logits, "finetune": _network_logits, "scratch": _network_logits, None: _ask}
     logits = predicting[node.spec["mode"]](node, folders, crops_, rows)
@@ -275,7 +283,7 @@ def read_head(node: Node, folders: Folders) -> Head:
 def _network_logits(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     from ..train.networks import logits_of  # noqa: PLC0415
 
-    return logits_of(read_network(node, folders, crops_.size), crops_.images[rows])
+    return logits_of(read_network(node, folders, crops_.size), crops_.images, rows)
 
 
 def read_network(node: Node, folders: Folders, size: tuple[int, int]) -> BuiltNetwork:

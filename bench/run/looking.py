@@ -39,7 +39,7 @@ def explain(node: Node, folders: Folders, out: Path) -> None:
     """
     explainer = plugins.load_planned(plugins.EXPLAINERS, node.local["explainer"], node.spec["method"]).made
     chosen = _chosen(node, folders)
-    crops_ = read_crops(folders["crops"])
+    crops_ = read_crops(node, folders)
     said: dict[str, Any] = {"size": crops_.size, "regards": [asdict(regard) for regard in chosen], "reason": None}
     try:
         maps = _maps(node, folders, explainer, crops_, chosen)

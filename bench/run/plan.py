@@ -44,6 +44,8 @@ class Plan:
     """The detector and the backbone of every cell that can start."""
     downloads: tuple[str, ...] = ()
     """Weights files that a run would try to download; only while nothing may be downloaded."""
+    skipped: tuple[Cell, ...] = ()
+    """Squares of the grid that are none: folds that detectors leave out, heads of detectors that have none."""
 
     def map_nodes(self, cell: Cell) -> Mapping[str, Node]:
         """The nodes that score the maps of a cell, by method."""
@@ -74,26 +76,27 @@ def plan(
     _check_split(suite, source)
     entered = enter_all(backbones, download=download)
     found = enter_detectors(detectors, download=download)
-    tracked = None if tensorboard is None else Runs(tensorboard, suite.shown_name, _by_view(found.values()))
+    tracked = None if tensorboard is None else _runs(tensorboard, suite, found.values())
     layout = Layout(suite, source, device, load_explainers(explainers), load_explainers(CONTROLS), tracked)
     cells: dict[Cell, Node] = {}
     named: dict[Cell, Mapping[str, Mapping[str, str]]] = {}
     broken: dict[Cell, str] = {}
     pairs: dict[Cell, tuple[Detector, Backbone]] = {}
+    skipped: list[Cell] = []
     for name, detector_name, seed, fold in product(backbones, detectors, seeds, suite.folds.folds):
         detector, backbone = found[detector_name], entered[name]
         if not isinstance(backbone, Backbone) or not isinstance(detector, Detector):
-            cell = Cell(file_name(detector_name), shown(name), seed, fold)
+            cell = Cell(file_name(detector_name).removesuffix("@scratch"), shown(name), seed, fold)
             broken[cell] = str(detector if isinstance(detector, ClastbenchError) else backbone)
             named[cell] = {"detector": {"name": cell.detector}, "backbone": {"name": cell.backbone}}
             continue
-        if detector.proposes and suite.detection.one_repeat and fold not in suite.one_repeat:
+        cell = Cell(detector.name, backbone.name, seed, fold)
+        again = detector.proposes and suite.detection.one_repeat and fold not in suite.one_repeat
+        if again or (backbone is HEAD and not detector.has_head):
+            skipped.append(cell)
             continue
         if backbone is HEAD:
-            if not detector.has_head:
-                continue
             detector = replace(detector, own_head=True)
-        cell = Cell(detector.name, backbone.name, seed, fold)
         named[cell] = {"detector": _detector(detector), "backbone": _said(backbone)}
         if detector.view == "crop" and not source.has_boxes:
             broken[cell] = f"{detector.name}: none of the photographs has a box; use the detector whole-image."
@@ -117,16 +120,20 @@ def plan(
         layout=layout,
         entered=pairs,
         downloads=tuple(sorted(downloads)),
+        skipped=tuple(skipped),
     )
 
 
-def _by_view(detectors: Iterable[Detector | ClastbenchError]) -> dict[str, list[str]]:
-    """Names of the detectors that can start, by the view their backbones are trained on."""
+def _runs(folder: Path, suite: Suite, found: Iterable[Detector | ClastbenchError]) -> Runs:
+    """Say where the event files of those detectors lie that can start."""
     named: dict[str, list[str]] = {}
-    for detector in detectors:
+    folds: dict[str, tuple[str, ...]] = {}
+    for detector in found:
         if isinstance(detector, Detector):
             named.setdefault(detector.view, []).append(detector.name)
-    return named
+            if detector.proposes and suite.detection.one_repeat:
+                folds[detector.name] = suite.one_repeat
+    return Runs(folder, suite.shown_name, named, folds)
 
 
 def _check_split(suite: Suite, source: Source) -> None:

@@ -50,7 +50,7 @@ def check_shapes(who: str, found: Sequence[Boxes], expected: Sequence[str], *, o
     senses = [CLASSES.index(sense) for sense in SENSES]
     for boxes in found:
         n = len(boxes.score)
-        if np.shape(boxes.xyxy) != (n, 4) and n:
+        if np.size(boxes.xyxy) != 4 * n or (n and np.shape(boxes.xyxy) != (n, 4)):
             raise PluginError(f"{who}: xyxy has shape {np.shape(boxes.xyxy)}; expected {(n, 4)}, one a score.")
         if own_head and (boxes.label is None or len(boxes.label) != n or not np.isin(boxes.label, senses).all()):
             raise PluginError(f"{who}: own_head is True; expected label int8[{n}] of {senses} ({', '.join(SENSES)}).")

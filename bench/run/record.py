@@ -108,7 +108,7 @@ def _behind(node: Node) -> dict[str, Node]:
     if "detect" in node.inputs:
         detect = node.inputs["detect"]
         behind |= {"detect": detect} | ({"fit_detector": detect.inputs["fit"]} if "fit" in detect.inputs else {})
-    if behind["fit"] is behind.get("fit_detector"):  # a head of its own
+    if "fit_detector" in behind and behind["fit"].key == behind["fit_detector"].key:  # a head of its own
         del behind["fit"]
     return behind
 

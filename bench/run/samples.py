@@ -119,7 +119,7 @@ def detected(found: Iterable[Boxes], settings: CropSettings) -> list[Sample]:
             boxes.image_id,
             widen((float(x0), float(y0), float(x1), float(y1)), settings.context),
             NO_LABEL,
-            float(score),
+            round(float(score), 6),
         )
         for boxes in found
         for (x0, y0, x1, y1), score in zip(boxes.xyxy, boxes.score, strict=True)

@@ -78,7 +78,8 @@ def score(node: Node, folders: Folders, out: Path) -> None:
     photographs = photographs_of(node, folders, node.spec["test"])
     inputs, logits = read_samples(folders["classify"]), np.load(folders["classify"] / "logits.npy")
     if "detect" in folders:
-        said, found, scores = _with_boxes(node, folders, photographs, inputs, softmax(logits))
+        read = np.round(softmax(logits), 6)  # as results keep them, so that all scores are of the same figures
+        said, found, scores = _with_boxes(node, folders, photographs, inputs, read)
     else:
         said, found, scores = (
             predictions(photographs, of_photographs(photographs, inputs, softmax(logits), None)),
@@ -99,6 +100,7 @@ def _with_boxes(
     rated = json.loads((folders["rated"] / "detector.json").read_text(encoding="utf-8"))
     tuned = photographs_of(node, folders, node.spec["validation"])
     threshold = system_threshold(tuned, inputs, read) if "max_boxes" in node.inputs["detect"].spec else None
+    dropped = read_dropped(folders["detect"])
     own, inputs, read = on(photographs, read_boxes(folders["detect"]), inputs, read)
     told, found = combine(
         photographs,
@@ -107,7 +109,7 @@ def _with_boxes(
         read,
         detector_threshold=rated["threshold"],
         threshold=threshold,
-        n_dropped=sum(read_dropped(folders["detect"])[photo.id] for photo in photographs),
+        n_dropped=sum(dropped[photo.id] for photo in photographs),
     )
     if "truth" in folders:
         known, at_truth = read_samples(folders["truth"]), softmax(np.load(folders["truth"] / "logits.npy"))
@@ -151,9 +153,9 @@ def combine(
 
 def score_read(cells: Sequence[tuple[Sequence[Prediction], Detections]], n_seeds: int = 1) -> tuple[Score, ...]:
     """Score what one cell, or several models together, have read in proposals; None where every sense is left open."""
-    rows = {row for _, found in cells for row in found.probabilities}
-    scores = score_senses(finds(cells), n_seeds)
-    if LEFT_OPEN not in rows or any(row[1] != row[2] for row in rows):
+    own = finds(cells)
+    scores = score_senses(own, n_seeds)
+    if not own.senses_left_open:
         return scores
     return tuple(replace(one, value=None, low=None, high=None, reason=NO_SENSE) for one in scores)
 

@@ -60,7 +60,10 @@ def blinded(photographs: Sequence[Photomicrograph]) -> list[Photomicrograph]:
 
 
 def crops(node: Node, folders: Folders, out: Path) -> None:
-    """Letterbox samples; write `images.npy` uint8[N, H, W, 3] and `samples.json`."""
+    """Choose samples and write `samples.json`; letterbox them to `images.npy` uint8[N, H, W, 3] if they are kept."""
+    if node.spec.get("on_demand"):
+        _write_samples(_samples(node, folders, []), out)
+        return
     photographs = photographs_of(node, folders, node.spec["ids"])
     chosen = _samples(node, folders, photographs)
     height, width = node.spec["size"]
@@ -74,8 +77,11 @@ def crops(node: Node, folders: Folders, out: Path) -> None:
             loaded = (sample.image_id, by_id[sample.image_id].load())
         images[row], _ = letterbox(loaded[1], (height, width), sample.box)
     images.flush()
-    said = [asdict(sample) for sample in chosen]
-    (out / "samples.json").write_text(json.dumps(said), encoding="utf-8")
+    _write_samples(chosen, out)
+
+
+def _write_samples(chosen: list[samples.Sample], out: Path) -> None:
+    (out / "samples.json").write_text(json.dumps([asdict(sample) for sample in chosen]), encoding="utf-8")
 
 
 def _samples(node: Node, folders: Folders, photographs: list[Photomicrograph]) -> list[samples.Sample]:

@@ -161,9 +161,7 @@ class Session:
                 failed[cell] = found.reason
             elif found.map_key != self.plan.map_key(cell):
                 unmapped[cell] = next(table.reason for table in found.maps if table.reason) or ""
-        for cell in self.plan.cells:
-            if "@" in cell.backbone:  # while it could not even be loaded, it had no mode
-                results.forget(replace(cell, backbone=cell.backbone.rpartition("@")[0]), self.folder)
+        self._forget_others()
         for cell, reason in self.plan.broken.items():
             results.write(record.failed(self.plan, cell, "", reason), self.folder)
         self._show()
@@ -171,6 +169,14 @@ class Session:
         made = sum(self.store.has(node) for node in needed.values())
         cells = len(self.plan.cells) + len(self.plan.broken)
         return Summary(cells, up_to_date, failed, unmapped, made, self.folder)
+
+    def _forget_others(self) -> None:
+        """Remove failed results of cells that are none, now that all can be loaded."""
+        for cell in self.plan.cells:
+            if "@" in cell.backbone:  # while it could not even be loaded, it had no mode
+                results.forget(replace(cell, backbone=cell.backbone.rpartition("@")[0]), self.folder)
+        for cell in self.plan.skipped:  # while its detector could not be loaded, nobody knew
+            results.forget(cell, self.folder)
 
     def _finished(self, cell: Cell, node: Node, reasons: Mapping[str, str]) -> CellRecord:
         """Put a cell's record together; what cannot be read back from the store is a failure of this cell alone."""

@@ -105,9 +105,11 @@ class Viewer:
         folder = self._session.store.read(self._classify(cell))
         inputs, read = read_samples(folder), softmax(np.load(folder / "logits.npy"))
         best = deciding(inputs, read, proposes=self._session.plan.entered[cell][0].proposes)
-        nth = {image_id: [one.image_id for one in inputs[:row]].count(image_id) for image_id, row in best.items()}
-        ordered = sorted(said, key=lambda one: one.image_id)
-        return [(one.image_id, nth[one.image_id], preferred(one)) for one in ordered if one.image_id in nth]
+        first: dict[str, int] = {}
+        for row, one in enumerate(inputs):  # the inputs of a photograph follow each other
+            first.setdefault(one.image_id, row)
+        ordered = [one for one in sorted(said, key=lambda one: one.image_id) if one.image_id in best]
+        return [(one.image_id, best[one.image_id] - first[one.image_id], preferred(one)) for one in ordered]
 
     def _make(self, nodes: Sequence[Node]) -> Mapping[str, str]:
         session = self._session

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..data.crops import to_float
+from ..data.crops import Images, to_float
 from ..errors import ClastbenchError, PluginError
 from ..records import CLASSES
 from .layers import forward_with, last_spatial_layer, pool
@@ -66,24 +66,31 @@ def build(made: Any, weights: str, size: tuple[int, int], device: str) -> BuiltN
     )
 
 
-def _batches(network: BuiltNetwork, images: NDArray[np.uint8], *, batch: int, mirror: bool = False) -> Iterator[Tensor]:
-    for start in range(0, len(images), batch):
-        floats = torch.from_numpy(to_float(images[start : start + batch])).to(network.device)
+def _batches(
+    network: BuiltNetwork, images: Images, rows: NDArray[np.int64] | None, *, batch: int, mirror: bool = False
+) -> Iterator[Tensor]:
+    chosen = np.arange(len(images)) if rows is None else rows
+    for start in range(0, len(chosen), batch):
+        floats = torch.from_numpy(to_float(images[chosen[start : start + batch]])).to(network.device)
         floats = floats.flip(3) if mirror else floats
         yield network.normalise(floats).to(memory_format=torch.channels_last)
 
 
-def logits_of(network: BuiltNetwork, images: NDArray[np.uint8], *, batch: int = INFERENCE_BATCH) -> NDArray[np.float32]:
-    """Return logits float32[N, K] of crops uint8[N, H, W, 3]."""
+def logits_of(
+    network: BuiltNetwork, images: Images, rows: NDArray[np.int64] | None = None, *, batch: int = INFERENCE_BATCH
+) -> NDArray[np.float32]:
+    """Return logits float32[N, K] of crops uint8[N, H, W, 3], or of some of their rows."""
     network.module.eval()
     with torch.inference_mode():
-        parts = [network.module(inputs).float().cpu().numpy() for inputs in _batches(network, images, batch=batch)]
+        parts = [
+            network.module(inputs).float().cpu().numpy() for inputs in _batches(network, images, rows, batch=batch)
+        ]
     return np.concatenate(parts) if parts else np.zeros((0, len(CLASSES)), np.float32)
 
 
 def features_of(
     network: BuiltNetwork,
-    images: NDArray[np.uint8],
+    images: Images,
     *,
     mirror: bool = False,
     on_maps: Callable[[int, NDArray[np.float32]], None] | None = None,
@@ -98,7 +105,7 @@ def features_of(
     channels_last = network.channels_last
     pooled = []
     with torch.inference_mode():
-        for number, inputs in enumerate(_batches(network, images, batch=batch, mirror=mirror)):
+        for number, inputs in enumerate(_batches(network, images, None, batch=batch, mirror=mirror)):
             _, maps = forward_with(network.module, network.cam_layer, inputs)
             pooled.append(pool(maps, channels_last=channels_last).float().cpu().numpy())
             if on_maps is not None:

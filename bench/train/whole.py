@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,7 +33,7 @@ def fit_network(
         seed: of order and augmentation.
         on_epoch: called after every epoch.
     """
-    images = torch.from_numpy(crops.images.copy())
+    images = torch.from_numpy(np.array(crops.images[:]))
     labels = torch.from_numpy(crops.labels)
     chance = torch.Generator().manual_seed(seed + 1)
 

@@ -234,7 +234,7 @@ def test_what_is_kept_are_tensors_and_a_description(fitted):
 def test_no_mirror_image_is_shown_where_the_sense_is_learned():
     with quiet():
         from clastbench.baselines.yolo_training import settings
-    of_senses, of_clasts = settings(RECIPE, senses=True), settings(RECIPE, senses=False)
+    of_senses, of_clasts = settings(RECIPE, ("CW", "CCW")), settings(RECIPE, ("clast",))
     assert of_senses["fliplr"] == of_senses["flipud"] == 0
     assert of_clasts["fliplr"] == of_clasts["flipud"] == 0.5
     assert {of_senses[name] for name in ("shear", "perspective", "degrees")} == {0}

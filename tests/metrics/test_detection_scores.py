@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from detection_examples import CCW, CW, NONE, SURE, box, found, random_finds
+from detection_examples import CCW, CW, NONE, SURE, box, found, random_finds, reordered
 
 from clastbench.errors import UnknownNameError
 from clastbench.metrics.detection import compare_detections, score_detections, score_senses
@@ -222,19 +222,65 @@ def test_a_photograph_seen_by_two_models_is_one_image():
 def test_order_of_photographs_and_proposals_changes_nothing():
     own = random_finds(40)
     rng = np.random.default_rng(1)
-    photos, rows, clasts = (rng.permutation(n) for n in (len(own), len(own.photo), len(own.true_photo)))
-    place = np.argsort(photos)
+    rows, clasts = rng.permutation(len(own.photo)), rng.permutation(len(own.true_photo))
     shuffled = dataclasses.replace(
         own,
-        image_id=tuple(own.image_id[i] for i in photos), group=tuple(own.group[i] for i in photos),
-        photo=place[own.photo[rows]], xyxy=own.xyxy[rows], score=own.score[rows],
-        probabilities=own.probabilities[rows], true_photo=place[own.true_photo[clasts]],
-        true_xyxy=own.true_xyxy[clasts], true_class=own.true_class[clasts], true_ignore=own.true_ignore[clasts],
+        photo=own.photo[rows], xyxy=own.xyxy[rows], score=own.score[rows], probabilities=own.probabilities[rows],
+        true_photo=own.true_photo[clasts], true_xyxy=own.true_xyxy[clasts], true_class=own.true_class[clasts],
+        true_ignore=own.true_ignore[clasts],
     )  # fmt: skip
-    before, after = scores(own), scores(shuffled)
+    assert_same(scores(reordered(shuffled, rng.permutation(len(own)))), scores(own))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_order_of_photographs_changes_nothing_where_all_scores_are_equal(seed):
+    own = random_finds(40, groups=[f"section-{i % 10}" for i in range(40)])
+    own = dataclasses.replace(
+        own, score=np.ones(len(own.photo)), probabilities=np.tile(SURE["CW"], (len(own.photo), 1))
+    )
+    other = reordered(own, np.random.default_rng(seed).permutation(len(own)))
+    assert_same(scores(other), scores(own))
+
+
+def test_sorted_names_that_tell_the_class_are_worth_nothing_to_a_detector_that_is_always_sure():
+    """All boxes have the score 1, and one in five is right: counted in the order of names all right ones came first."""
+    own = found([([(box(0), 1.0)], CLAST)] * 40 + [([(box(0), 1.0)], [])] * 160)
+    told = [f"with/{at}" for at in range(40)] + [f"without/{at}" for at in range(160)]
+    assert scores(dataclasses.replace(own, image_id=tuple(told)))["ap50"].value == pytest.approx(0.2, abs=0.1)
+
+
+def assert_same(after, before):
     for name, score in before.items():
         # resamples go by the groups' names, so that bounds agree as well
         assert dataclasses.astuple(after[name])[1:4] == pytest.approx(dataclasses.astuple(score)[1:4], abs=1e-9)
+
+
+def test_a_photograph_that_comes_twice_keeps_its_order_where_scores_are_equal():
+    own = found([([(box(0), 1.0)], CLAST), ([(box(50), 1.0)], CLAST)])
+    twice = dataclasses.replace(own, image_id=("one", "one"))
+    assert twice.turn.tolist() == [0, 1]
+    assert scores(twice)["ap50"].value == near(51 / 101)
+    assert scores(reordered(twice, np.array([1, 0])))["ap50"].value == near(51 / 101 / 2)
+
+
+READINGS = {"cw": (0.0, 1.0, 0.0), "open": (0.0, 0.5, 0.5), "none": (1.0, 0.0, 0.0), "unsure": (0.4, 0.3, 0.3)}
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        ([], False),
+        (["open"], True),
+        (["open", "open"], True),
+        (["open", "none"], True),
+        (["open", "cw"], False),
+        (["none"], False),
+        (["unsure"], False),
+    ],
+)
+def test_senses_are_left_open_where_no_proposal_prefers_one(readings, expected):
+    own = found([([(box(0), 0.9, READINGS[name]) for name in readings], CLAST), ([], CLAST)])
+    assert own.senses_left_open is expected
 
 
 def test_thousands_of_proposals_are_scored():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from detection_examples import any_finds, coco_scores, reordered, sense_columns
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clastbench.metrics.finds import NOT_JUDGED, Finds
@@ -17,7 +16,6 @@ from clastbench.metrics.mistakes import (
     KINDS,
     RIGHT,
     UNCOUNTED,
-    ap50_of,
     error_impacts,
     find_mistakes,
     judge,
@@ -419,35 +417,24 @@ def crowd(seed: int, n_photographs: int = 20) -> Finds:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_ap50_is_that_of_pycocotools(seed):
-    coco, cocoeval = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
     finds = crowd(seed)
-    entry = {"iscrowd": 0, "ignore": 0}
+    expected = coco_scores(finds, sense_columns(finds))[1]
+    assert judge(finds, at_threshold=False).ap50 == pytest.approx(expected, abs=1e-12)
 
-    def sized(box):
-        x0, y0, x1, y1 = box.tolist()
-        return {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0)}
 
-    true = zip(finds.true_photo.tolist(), finds.true_class.tolist(), finds.true_xyxy, strict=True)
-    said = zip(finds.photo.tolist(), finds.sense.tolist(), finds.xyxy, finds.sense_score.tolist(), strict=True)
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = coco.COCO()
-        truth.dataset = {
-            "images": [{"id": at} for at in range(len(finds))],
-            "categories": [{"id": CW}, {"id": CCW}],
-            "annotations": [
-                {"id": at + 1, "image_id": photo, "category_id": sense, **sized(box), **entry}
-                for at, (photo, sense, box) in enumerate(true)
-            ],
-        }
-        truth.createIndex()
-        found = [
-            {"image_id": photo, "category_id": sense, "score": score, **sized(box)} for photo, sense, box, score in said
-        ]
-        evaluation = cocoeval.COCOeval(truth, truth.loadRes(found), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    assert judge(finds, at_threshold=False).ap50 == pytest.approx(evaluation.stats[1], abs=1e-9)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(any_finds())
+def test_ap50_is_that_of_pycocotools_where_scores_and_overlaps_are_equal(finds):
+    expected = coco_scores(finds, sense_columns(finds))[1]
+    assert judge(finds, at_threshold=False).ap50 == (None if expected is None else pytest.approx(expected, abs=1e-12))
+
+
+def test_order_of_photographs_changes_no_impact_where_all_scores_are_equal():
+    finds = crowd(0)
+    finds = replace(finds, score=np.ones_like(finds.score))
+    expected = error_impacts(finds)
+    for seed in range(5):
+        assert error_impacts(reordered(finds, np.random.default_rng(seed).permutation(len(finds)))) == expected
 
 
 def test_all_kinds_occur_in_a_crowd_of_thousands_of_proposals():
@@ -470,6 +457,8 @@ def test_all_kinds_occur_in_a_crowd_of_thousands_of_proposals():
     ],
 )
 def test_average_precision_by_hand(hits, n_positive, expected):
-    scores = np.linspace(0.9, 0.1, len(hits))
-    found = ap50_of(scores, np.asarray(hits, np.bool_), n_positive)
+    clasts = [((20 * at, 0, 20 * at + 10, 10), CW) for at in range(n_positive)]
+    free, scores = iter(clasts), np.linspace(0.9, 0.1, len(hits))
+    proposals = [(next(free)[0] if hit else NOWHERE, CW, score) for hit, score in zip(hits, scores, strict=True)]
+    found = judge(photographs((proposals, clasts)), at_threshold=False).ap50
     assert found == (None if expected is None else pytest.approx(expected))

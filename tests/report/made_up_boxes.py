@@ -26,9 +26,11 @@ def shares(called: str, sure: float = 0.8) -> tuple[float, ...]:
 
 
 def boxed(
-    detector: str, backbone: str = "net", *, skill: float = 0.7, right: float = 0.7, fold="f0", seed=0, ids=IDS
+    detector: str, backbone: str = "net", *, skill: float = 0.7, right: float = 0.7, fold="f0", seed=0, ids=IDS, file=""
 ) -> CellRecord:
     """Find a clast with the chance `skill`, read its sense with the chance `right`; a box in the corner elsewhere.
+
+    `file` is the digest of the file of boxes.
 
     Boxes depend on everything but the backbone, unless that is the detector's own head. `ground-truth` finds all.
     """
@@ -59,7 +61,8 @@ def boxed(
         DROPPED if detector == "messy" else 0,
     )  # fmt: skip
     plugin = {"name": detector, "proposes": "yes" if proposes else "no"}
-    return _cell(detector, backbone, said, found, plugin, fold, seed)
+    made = _cell(detector, backbone, said, found, plugin, fold, seed)
+    return replace(made, artefacts={"detect/boxes.json": file}) if file else made
 
 
 def whole(backbone: str = "net", *, right: float = 0.5, fold="f0", seed=0, ids: Sequence[str] = IDS) -> CellRecord:

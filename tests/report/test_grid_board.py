@@ -124,6 +124,24 @@ def test_a_detector_whose_backbone_lacks_a_fold_has_all_of_its_own(tmp_path):
     )
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_boxes_of_an_old_and_a_new_detector_are_not_shared(tmp_path, told):
+    """Results of two versions of a plugin lie side by side: each system has the scores and the rank of its own."""
+    cells = []
+    for backbone, skill in (("net", 0.2), ("other", 0.95), ("third", 0.95)):
+        cells += [boxed("good", backbone, skill=skill, fold=fold, file=f"{fold}/{skill}" * told) for fold in TWO]
+    board = build(changed_suite(tmp_path, IDS, folds=TWO), DIGEST, cells, "ap50")
+    rows = rows_of(board)
+    for backbone in ("net", "other", "third"):
+        own = finds([(one.predictions, one.detections) for one in cells if one.cell.backbone == backbone])
+        expected = next(score.value for score in score_detections(own) if score.metric == "ap50")
+        assert rows["good", backbone].scores["ap50"].value == pytest.approx(expected)
+    assert [rows["good", name].rank for name in ("net", "other", "third")] == [3, 1, 1]
+    assert [(row.name, row.n_cells) for row in board.detectors] == [("good", 2)] * 2
+    values = [rows["good", name].scores["ap50"] for name in ("other", "net")]
+    assert [row.scores["ap50"] for row in board.detectors] == values
+
+
 @pytest.mark.parametrize(("once", "ranked"), [(True, True), (False, False)])
 def test_one_repeat_completes_a_system_that_proposes_where_the_suite_says_so(tmp_path, once, ranked):
     suite = changed_suite(tmp_path, IDS, folds=TWO).model_copy(update={"detection": Detection(one_repeat=once)})
@@ -189,12 +207,29 @@ def test_boxes_whose_sense_is_left_open_have_no_score_of_senses(tmp_path, folds)
     assert clast_rows(cells[: len(folds)]) == ()
 
 
+def test_a_fold_without_detections_tells_no_senses_either(tmp_path):
+    silent = boxed(EXTERNAL, "open", fold="f1")
+    nothing = replace(silent.detections, image_id=(), xyxy=(), score=(), probabilities=())
+    cells = [left_open(boxed(EXTERNAL, "open")), scored_anew(replace(silent, detections=nothing))]
+    assert {score.metric: score for score in cells[1].scores}["sense_ap50"].value == 0.0
+    cells += [boxed("good", fold=fold) for fold in TWO]
+    board = build(changed_suite(tmp_path, IDS, folds=TWO), DIGEST, cells, "sense_ap50")
+    row = rows_of(board)[EXTERNAL, "open"]
+    assert (row.rank, row.errors, row.scores["sense_ap50"].value) == (None, {}, None)
+    assert clast_rows(cells[:2]) == ()
+
+
 def left_open(one):
     """Say of no clast of which sense it is."""
     found = replace(one.detections, probabilities=(LEFT_OPEN,) * len(one.detections.score))
-    read = score_read([(one.predictions, found)])
+    return scored_anew(replace(one, detections=found))
+
+
+def scored_anew(one):
+    """Replace the scores of senses."""
+    read = score_read([(one.predictions, one.detections)])
     rest = [score for score in one.scores if score.metric not in {other.metric for other in read}]
-    return replace(one, detections=found, scores=(*rest, *read))
+    return replace(one, scores=(*rest, *read))
 
 
 def test_without_boxes_no_table_speaks_of_them(suite):

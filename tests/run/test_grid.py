@@ -62,6 +62,11 @@ class Short(_Detector):
         return [[0, 0, 5, 5], [0, 0, 9, 9]], [0.5]
 
 
+class Unscored(_Detector):
+    def _boxes(self, width, height, pixels):
+        return [[0, 0, 5, 5]], []
+
+
 class Learner(_Detector):
     """Remembers the mean box of its training clasts and proposes it, surer of brighter photographs."""
 
@@ -226,7 +231,11 @@ def _photographs(session):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("Raises", "fit raised RuntimeError: no gradient"), ("Short", "expected \\(1, 4\\), one a score")],
+    [
+        ("Raises", "fit raised RuntimeError: no gradient"),
+        ("Short", "expected \\(1, 4\\), one a score"),
+        ("Unscored", "expected \\(0, 4\\), one a score"),
+    ],
 )
 def test_a_broken_detector_fails_its_own_cells_only(tmp_path, write_suite, detectors, name, reason):
     suite = write_suite(tmp_path / "suite", detectors=["whole-image"], backbones=["chance"])
@@ -283,3 +292,32 @@ def test_detection_reaches_every_photograph_of_the_fold_and_no_training_photogra
     fold = session.suite.folds.folds["f0"]
     ids = {node.spec["plugin"]["name"]: set(node.spec["ids"]) for node in looked}
     assert ids["detectors.py:Learner"] == {*fold.test, *fold.validation}
+
+
+def test_a_detector_that_can_be_loaded_again_leaves_no_failed_cell_behind(tmp_path, write_suite, detectors):
+    more = "[detection]\none_repeat = true\n"
+    suite = write_suite(tmp_path / "suite", folds=5, detectors=["whole-image"], backbones=["chance"], more=more)
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("import nowhere\n", encoding="utf-8")
+    _, board, summary = run(suite, tmp_path, [f"{plugin}:Learner"], ["chance"])
+    assert len(summary.failed) == 5
+    plugin.write_text(detectors.read_text(encoding="utf-8"), encoding="utf-8")
+    _, board, summary = run(suite, tmp_path, [f"{plugin}:Learner"], ["chance"])
+    assert summary.failed == {}
+    (row,) = board.rows
+    assert (row.n_cells, row.n_failed, row.rank) == (4, 0, 1)
+
+
+def test_proposals_are_cropped_when_they_are_read_and_never_kept(tmp_path, write_suite, detectors, backbones):
+    suite = write_suite(tmp_path / "suite", detectors=["whole-image"], backbones=["chance"])
+    asked = ["small_resnet@scratch", f"{backbones}:Mean"]
+    session, _, summary = run(suite, tmp_path, [f"{detectors}:Thousands"], asked)
+    assert summary.failed == {}
+    of_proposals = [node for node in topological(list(session.plan.cells.values())) if "on_demand" in node.spec]
+    assert of_proposals
+    for node in of_proposals:
+        assert {path.name for path in session.store.folder(node).iterdir()} == {
+            "samples.json",
+            "output.txt",
+            "node.json",
+        }

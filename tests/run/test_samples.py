@@ -167,7 +167,7 @@ def test_the_proposal_with_the_best_scored_sense_answers():
     assert said["a"] == pytest.approx((0.25 / 0.85, 0.1 / 0.85, 0.5 / 0.85))
 
 
-@pytest.mark.parametrize(("threshold", "said"), [(0.39, "CW"), (0.41, "none")])
+@pytest.mark.parametrize(("threshold", "said"), [(0.39, "CW"), (0.4, "CW"), (0.41, "none")])
 def test_a_proposal_counts_from_the_threshold_on(threshold, said):
     found = answers([box(score=0.5)], [(0.0, 0.8, 0.2)], threshold=threshold)["a"]
     assert CLASSES[int(np.argmax(found))] == said

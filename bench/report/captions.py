@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..records import Photomicrograph, Prediction
-from . import finds_captions
 from .cards import angle, question
 from .exhibits import Exhibit
+from .finds import captions as finds_captions
 from .gallery import Gallery
 from .selection import confidence, said
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ..records import MIRRORED, TARGETS
 from ..results import slug
 from ..run.answers import preferred
-from . import finds_captions
 from .exhibits import Exhibit, Unsolved
-from .finds_cards import FindCard
-from .finds_mistakes import DetectionMistake
+from .finds import captions as finds_captions
+from .finds.cards import FindCard
+from .finds.mistakes import DetectionMistake
 from .heat import Heat, heat
 from .pictures import Picture, Pictures
 from .selection import KINDS, confidence, said

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..records import Cell, Explanation, Photomicrograph, Prediction, Score
-from .finds_mistakes import DetectionMistake
+from .finds.mistakes import DetectionMistake
 
 
 @dataclass(frozen=True, slots=True)

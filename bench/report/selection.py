@@ -14,7 +14,7 @@ from ..errors import UnknownNameError, UsageError
 from ..metrics.mistakes import KINDS as OF_CLASTS
 from ..metrics.mistakes import ErrorKind
 from ..records import CLASSES, MIRRORED, SENSES, Box, Cell, CellRecord, Prediction
-from .finds_mistakes import DetectionMistake, detection_mistakes, proposes
+from .finds.mistakes import DetectionMistake, detection_mistakes, proposes
 
 Order = Literal["confidence", "random"]
 ORDERS: tuple[Order, ...] = ("confidence", "random")

@@ -13,7 +13,7 @@ from . import drawing
 from .captions import COLOURS_MEAN, HEAT_MEANS, caption, conditions, letter, row_title, verdict
 from .drawing import DPI, WIDTH, Panel
 from .exhibits import Exhibit
-from .finds_sheets import FindsPage, finds_pages
+from .finds.sheets import FindsPage, finds_pages
 from .gallery import Gallery
 
 if TYPE_CHECKING:

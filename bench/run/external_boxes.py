@@ -23,12 +23,13 @@ from ..records import CLASSES, EXTERNAL, SENSES, Boxes, Cell, CellRecord, Detect
 from ..suite import Suite
 from . import samples
 from .answers import Rows
+from .detections import UNTOLD, combine, on, system_threshold
 from .external import result_of
 from .external_entries import Entry, read_entries
 from .external_names import names_of
 from .inputs import SHARD, Source, look_up
 from .proposals import sound
-from .scoring import LEFT_OPEN, UNTOLD, combine, lost, observe, on, rate, score_read, system_threshold
+from .scoring import LEFT_OPEN, lost, observe, rate, score_read
 
 Found = Mapping[str, Sequence[Entry]]
 """Detections by photograph."""

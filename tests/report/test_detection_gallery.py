@@ -20,9 +20,9 @@ from clastbench.metrics.mistakes import KINDS
 from clastbench.records import Cell, Detections, Photomicrograph, Prediction, TrueClasts
 from clastbench.report.captions import caption
 from clastbench.report.exhibits import Exhibit
-from clastbench.report.finds_labels import labels
-from clastbench.report.finds_marks import Mark, marks
-from clastbench.report.finds_mistakes import DetectionMistake
+from clastbench.report.finds.labels import labels
+from clastbench.report.finds.marks import Mark, marks
+from clastbench.report.finds.mistakes import DetectionMistake
 from clastbench.report.gallery import Gallery, write_gallery
 from clastbench.report.selection import ALL_KINDS, FAILURES, default_kinds, select
 from clastbench.report.sheets import write_sheet

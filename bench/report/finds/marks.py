@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from ..data.preview import BOX
-from ..records import Box
-from .finds_mistakes import DetectionMistake, Proposal, TrueBox
+from ...data.preview import BOX
+from ...records import Box
+from .mistakes import DetectionMistake, Proposal, TrueBox
 
 Role = Literal["ignored", "true", "proposed", "mistaken"]
 COLOURS: Mapping[Role, str] = MappingProxyType(

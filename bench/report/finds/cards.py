@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import finds_captions
-from .exhibits import Exhibit
-from .finds_labels import Label, labels
-from .finds_marks import Mark, marks
-from .finds_mistakes import DetectionMistake
-from .pictures import Picture
+from ..exhibits import Exhibit
+from ..pictures import Picture
+from . import captions
+from .labels import Label, labels
+from .marks import Mark, marks
+from .mistakes import DetectionMistake
 
 _LETTERS_ACROSS = 36
 """The height of a letter is this part of the longer side."""
@@ -29,17 +29,17 @@ class FindCard:
     @property
     def kind(self) -> str:
         """The kind of mistake in words."""
-        return finds_captions.title(self.mistake)
+        return captions.title(self.mistake)
 
     @property
     def truth(self) -> str:
         """What is there."""
-        return finds_captions.truth(self.mistake)
+        return captions.truth(self.mistake)
 
     @property
     def said(self) -> str:
         """What the system said."""
-        return finds_captions.said(self.mistake)
+        return captions.said(self.mistake)
 
     @property
     def marks(self) -> tuple[Mark, ...]:

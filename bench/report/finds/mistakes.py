@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..metrics.finds import NOT_JUDGED, Finds, finds
-from ..metrics.mistakes import KINDS, NOBODY, UNCOUNTED, Verdicts, judge
-from ..records import CLASSES, Box, CellRecord, Prediction
+from ...metrics.finds import NOT_JUDGED, Finds, finds
+from ...metrics.mistakes import KINDS, NOBODY, UNCOUNTED, Verdicts, judge
+from ...records import CLASSES, Box, CellRecord, Prediction
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from .drawing import SMALL, Panel, halo
-from .finds_labels import labels
-from .finds_marks import COLOURS, Role, marks
-from .finds_mistakes import DetectionMistake
+from ..drawing import SMALL, Panel, halo
+from .labels import labels
+from .marks import COLOURS, Role, marks
+from .mistakes import DetectionMistake
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..metrics.mistakes import KINDS
-from .finds_mistakes import DetectionMistake
+from ...metrics.mistakes import KINDS
+from .mistakes import DetectionMistake
 
 BOXES_MEAN = (
     "Boxes: the mistake (a proposal, or a clast that was missed) in vermilion with a thick line; other proposals that "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..records import Box
-from .finds_marks import Mark, Role
+from ...records import Box
+from .marks import Mark, Role
 
 _WIDE = 0.7
 """Width of a character by the height of the text, generously."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import drawing
-from .captions import letter
-from .drawing import WIDTH, Panel
-from .exhibits import Exhibit
-from .finds_captions import in_figures, title, verdict
-from .finds_drawing import draw_boxes
+from .. import drawing
+from ..captions import letter
+from ..drawing import WIDTH, Panel
+from ..exhibits import Exhibit
+from .captions import in_figures, title, verdict
+from .drawing import draw_boxes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

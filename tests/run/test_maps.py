@@ -92,7 +92,7 @@ def test_the_ceiling_beats_the_controls_and_chance_is_worth_nothing(tiny_run):
 def test_all_detectors_of_crops_share_the_maps_of_a_backbone(tiny_run):
     plan = tiny_run.session.plan
     maps = {cell: plan.map_nodes(cell)["grad-cam"].key for cell in plan.cells if plan.map_nodes(cell)}
-    views = {(plan.entered[cell][0].made.view, cell.backbone, cell.fold) for cell in maps}
+    views = {(plan.entered[cell][0].view, cell.backbone, cell.fold) for cell in maps}
     assert len(set(maps.values())) == len(views)
 
 

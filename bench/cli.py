@@ -135,7 +135,7 @@ def _foreseen(prospect: Any) -> str:
     to_make = ", ".join(f"{count} {kind}" for kind, count in sorted(prospect.nodes.items())) or "nothing"
     lines = [
         f"cells       {prospect.cells}, of which {prospect.up_to_date} up to date",
-        f"trainings   {prospect.nodes.get('fit', 0)}",
+        f"trainings   {prospect.trainings}",
         f"to make     {to_make}",
         f"store hits  {prospect.hits}",
         f"estimate    {duration(prospect.seconds)} from past timings",

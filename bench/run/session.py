@@ -56,13 +56,18 @@ class Prospect:
     up_to_date: int
     hits: int
     nodes: Mapping[str, int]
-    """Nodes to make, by kind; `fit` are the trainings."""
+    """Nodes to make, by kind."""
     seconds: float
     unknown: tuple[str, ...]
     """Families of nodes that were never timed here."""
     broken: tuple[str, ...]
     downloads: tuple[str, ...]
     """Weights files that are not on this machine; a run tries to download them first."""
+
+    @property
+    def trainings(self) -> int:
+        """How many of the nodes are trainings, of backbones and of detectors."""
+        return sum(self.nodes.get(kind, 0) for kind in ("fit", "fit_detector"))
 
 
 @dataclass(frozen=True, slots=True)

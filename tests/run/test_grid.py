@@ -162,6 +162,12 @@ def run(suite, home, detectors, backbones):
     return session, board, summary
 
 
+def foreseen(suite, home, detectors, backbones):
+    return open_session(
+        str(suite), detectors=detectors, backbones=backbones, store=home / "other", device="cpu"
+    ).prospect()
+
+
 def trained(home: Path) -> int:
     return sum(len(list((home / "runs" / "nodes" / kind).glob("*"))) for kind in ("fit", "fit_detector"))
 
@@ -177,6 +183,7 @@ def test_three_detectors_by_six_backbones_by_two_seeds_train_three_plus_six_mode
 ):
     suite = write_suite(tmp_path / "suite", seeds=[0, 1], detectors=["whole-image"], backbones=["chance"])
     asked = [f"{detectors}:{name}" for name in ("Learner", "Learner1", "Learner2")]
+    assert foreseen(suite, tmp_path, asked, ["chance", "majority"]).trainings == (3 + 2) * 2
     named = [f"{backbones}:{name}" for name in ("Mean", "Mean1", "Mean2", "Mean3", "Mean4")]
     _, _, summary = run(suite, tmp_path, asked, named)
     assert (summary.cells, summary.failed) == (3 * 5 * 2, {})

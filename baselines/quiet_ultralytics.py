@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from PIL import Image
 
 SWITCHES = {
     "YOLO_OFFLINE": "true",
@@ -89,10 +90,12 @@ def _other_state() -> Callable[[], None]:
     import cv2  # noqa: PLC0415 – comes with ultralytics
 
     threads, shown = cv2.getNumThreads(), np.get_printoptions()
+    opens = Image.open  # its own would install a package to open what is no picture
 
     def restore() -> None:
         cv2.setNumThreads(threads)
         np.set_printoptions(**shown)
+        Image.open = opens
 
     return restore
 

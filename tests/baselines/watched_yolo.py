@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch._dynamo  # noqa: F401
+import torch._dynamo
 import torchvision  # noqa: F401 – what torch asks of the system when it is imported is its own affair
+from PIL import Image
 
 OUT, TEMPORARY = (Path(folder).resolve() for folder in sys.argv[1:])
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
@@ -62,11 +63,13 @@ def main():
         Photomicrograph(str(row), pixels[row].copy, "", None, True, str(row), (Clast((5, 5, 30, 25), "CW"),))
         for row in range(6)
     ]
+    opens, saves = Image.open, torch.save
     recipe = DetectorTraining(size=64, epochs=1, batch_size=4)
     YOLOv8n().fit(photographs, [], recipe=recipe, seed=0, device="cpu", out=OUT)
     detector = YOLOv8n()
     detector.load(OUT, device="cpu")
     detector.detect(photographs)
+    assert (Image.open, torch.save) == (opens, saves)
 
 
 main()

@@ -16,7 +16,6 @@ from clastbench.baselines.small import SmallResNet, SmallVGG
 from clastbench.baselines.structure_tensor import StructureTensor, leans
 from clastbench.baselines.trivial import Chance, Majority
 from clastbench.data.crops import Crops
-from clastbench.errors import DataError
 from clastbench.metrics import METRICS, Observations
 from clastbench.records import Clast, Photomicrograph
 from clastbench.train.networks import BuiltNetwork, logits_of
@@ -198,9 +197,9 @@ def test_ground_truth_gives_every_clast_that_is_not_to_be_ignored():
     assert [boxes.score.tolist() for boxes in found] == [[1], []]
 
 
-def test_ground_truth_without_any_box_says_what_to_use_instead():
-    with pytest.raises(DataError, match="use the detector whole-image"):
-        GroundTruth().detect([photograph("a"), photograph("b")])
+def test_ground_truth_finds_nothing_where_nothing_is():
+    found = GroundTruth().detect([photograph("a"), photograph("b")])
+    assert [boxes.xyxy.shape for boxes in found] == [(0, 4), (0, 4)]
 
 
 def test_only_ground_truth_is_shown_the_truth():

@@ -260,6 +260,16 @@ def test_an_own_head_is_one_more_training_and_no_backbone_of_other_detectors(tmp
 
 
 @pytest.mark.usefixtures("fake_plugins")
+def test_without_any_box_detectors_say_what_to_use_instead(tiny_suite):
+    suite, source = load_suite(str(tiny_suite)), FixedSource(has_boxes=False)
+    said = {"explainers": (), "seeds": (0,), "device": "cpu", "backbones": ("rule",)}
+    made = planning.plan(suite, source, detectors=("whole", "boxes"), **said)
+    assert [cell.detector for cell in made.cells] == ["whole"]
+    (reason,) = made.broken.values()
+    assert "none of the photographs has a box; use the detector whole-image" in reason
+
+
+@pytest.mark.usefixtures("fake_plugins")
 def test_detectors_of_one_repeat_leave_out_folds_that_test_again(tmp_path, write_suite):
     path = write_suite(tmp_path, folds=5, more="[detection]\none_repeat = true\n")
     made = plan_of(path, detectors=("boxes", "learner"), backbones=("rule",))

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..data.letterbox import PAD, letterbox, pixels_inside
 from ..errors import DataError, PluginError
-from ..records import CLASSES, MIRRORED, Clast, Photomicrograph
+from ..records import CLASSES, MIRRORED, Photomicrograph
 from ..suite import DetectorTraining
+from .detection_targets import is_doubtful, is_sought
 
 WARM_UP = 0.1
 """Share of the steps over which the learning rate rises; it then falls as a cosine."""
@@ -58,9 +59,9 @@ def examples(photographs: Sequence[Photomicrograph], side: int, *, own_head: boo
 
 def _example(photo: Photomicrograph, side: int, *, own_head: bool) -> Example:
     picture, place = letterbox(photo.load(), (side, side))
-    targets = [clast for clast in photo.clasts if _is_target(clast, own_head=own_head)]
+    targets = [clast for clast in photo.clasts if is_sought(clast, senses=own_head)]
     boxes = place.to_crop([clast.box_xyxy for clast in targets]).clip(0, side)
-    doubtful = [clast for clast in photo.clasts if clast.ignore or (own_head and not clast.judged)]
+    doubtful = [clast for clast in photo.clasts if is_doubtful(clast, senses=own_head)]
     _paint(picture, place.to_crop([clast.box_xyxy for clast in doubtful]), boxes)
     large = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)  # offsets relative to less than a pixel explode
     senses = [clast.sense or "none" for clast, is_large in zip(targets, large.tolist(), strict=True) if is_large]
@@ -74,10 +75,6 @@ def _example(photo: Photomicrograph, side: int, *, own_head: bool) -> Example:
 
 def _labels(senses: Sequence[str], *, own_head: bool) -> Tensor:
     return torch.tensor([CLASSES.index(sense) if own_head else 1 for sense in senses], dtype=torch.int64)
-
-
-def _is_target(clast: Clast, *, own_head: bool) -> bool:
-    return not clast.ignore and (not own_head or (clast.judged and clast.sense is not None))
 
 
 def _paint(picture: NDArray[np.uint8], doubtful: NDArray[np.float64], targets: NDArray[np.float64]) -> None:

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.letterbox import Letterbox, letterbox
-from ..records import SENSES, Box, Clast, Photomicrograph
+from ..records import SENSES, Box, Photomicrograph
+from .detection_targets import is_doubtful, is_sought
 
 GREY = 114
 """Grey of all padding: what ultralytics fills with when it moves a picture, so that test and training agree."""
@@ -71,25 +72,17 @@ def examples(photographs: Sequence[Photomicrograph], size: int, stride: int, *, 
 
 
 def _can_teach(photo: Photomicrograph, *, senses: bool) -> bool:
-    return not photo.present or any(_is_sought(clast, senses=senses) for clast in photo.clasts)
-
-
-def _is_sought(clast: Clast, *, senses: bool) -> bool:
-    return not _is_doubtful(clast, senses=senses) and (not senses or clast.sense in SENSES)
-
-
-def _is_doubtful(clast: Clast, *, senses: bool) -> bool:
-    return clast.ignore or (senses and not clast.judged)
+    return not photo.present or any(is_sought(clast, senses=senses) for clast in photo.clasts)
 
 
 def _framed(photo: Photomicrograph, size: int, stride: int, *, senses: bool) -> _Framed:
     image = photo.load()
     picture, place = shown(image, canvas_of(image.shape[:2], size, stride))
-    certain = [clast.box_xyxy for clast in photo.clasts if not _is_doubtful(clast, senses=senses)]
+    certain = [clast.box_xyxy for clast in photo.clasts if not is_doubtful(clast, senses=senses)]
     for clast in photo.clasts:
-        if _is_doubtful(clast, senses=senses) and not _meets(clast.box_xyxy, certain):
+        if is_doubtful(clast, senses=senses) and not _meets(clast.box_xyxy, certain):
             _paint_over(picture, place.to_crop(clast.box_xyxy)[0])
-    sought = [clast for clast in photo.clasts if _is_sought(clast, senses=senses)]
+    sought = [clast for clast in photo.clasts if is_sought(clast, senses=senses)]
     boxes = place.to_crop(np.asarray([clast.box_xyxy for clast in sought], np.float64).reshape(-1, 4))
     classes = [SENSES.index(clast.sense) if senses and clast.sense else 0 for clast in sought]
     return _Framed(picture, boxes, np.asarray(classes, np.float32).reshape(-1, 1))

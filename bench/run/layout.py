@@ -85,8 +85,7 @@ class Layout:
 
     def score(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> Node:
         """Return the last node of a cell; all that it needs hangs from it."""
-        chosen = self.suite.folds.folds[fold]
-        test, tuned = sorted(chosen.test), sorted(chosen.validation) if detector.proposes else []
+        test, tuned = self._asked(detector, fold)
         inputs = {"classify": self._classify(detector, backbone, seed, fold)}
         if detector.view == "crop":
             inputs |= {
@@ -104,10 +103,14 @@ class Layout:
             local={"source": self.source.local()},
         )
 
+    def _asked(self, detector: Detector, fold: str) -> tuple[list[str], list[str]]:
+        """The photographs of a fold to test on, and those to choose thresholds on, if there are any to choose."""
+        chosen = self.suite.folds.folds[fold]
+        return sorted(chosen.test), sorted(chosen.validation) if detector.proposes else []
+
     @_once
     def _score_detector(self, detector: Detector, seed: int, fold: str) -> Node:
-        chosen = self.suite.folds.folds[fold]
-        test, tuned = sorted(chosen.test), sorted(chosen.validation) if detector.proposes else []
+        test, tuned = self._asked(detector, fold)
         return Node(
             kind="score_detector",
             spec={"test": test, "validation": tuned, "data": self.source.digest},
@@ -119,8 +122,8 @@ class Layout:
 
     @_once
     def _classify(self, detector: Detector, backbone: Backbone, seed: int, fold: str) -> Node:
-        chosen = self.suite.folds.folds[fold]
-        asked = sorted({*chosen.test, *(chosen.validation if detector.proposes else ())})
+        test, tuned = self._asked(detector, fold)
+        asked = sorted({*test, *tuned})
         label = f"classify {detector.name} + {backbone.name}, seed {seed}, fold {fold}"
         if backbone is HEAD:
             found = self._detect(detector, seed, fold)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..records import SENSES, Box, Clast, Photomicrograph
+import numpy as np
+
+from ..metrics import box_iou
+from ..records import SENSES, Box, Photomicrograph
 from .samples import Sample
 
 
@@ -91,16 +94,9 @@ def shown_in(photo: Photomicrograph, box: Box | None) -> tuple[int, ...]:
     if box is None:
         return spoken_of(photo)
     outlined = [at for at in true_boxes(photo) if photo.clasts[at].mask is not None]
-    best = max(outlined, key=lambda at: _overlap(photo.clasts[at], box), default=None)
-    return () if best is None or not _overlap(photo.clasts[best], box) else (best,)
-
-
-def _overlap(clast: Clast, box: Box) -> float:
-    """Intersection over union of two boxes."""
-    ax0, ay0, ax1, ay1 = clast.box_xyxy
-    bx0, by0, bx1, by1 = box
-    wide, high = min(ax1, bx1) - max(ax0, bx0), min(ay1, by1) - max(ay0, by0)
-    if wide <= 0 or high <= 0:
-        return 0.0
-    both = wide * high
-    return both / ((ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0) - both)
+    if not outlined:
+        return ()
+    boxes = np.asarray([photo.clasts[at].box_xyxy for at in outlined])
+    overlap = box_iou(np.asarray([box]), boxes, np.zeros(len(outlined), bool))[0]
+    best = int(np.argmax(overlap))
+    return (outlined[best],) if overlap[best] > 0 else ()

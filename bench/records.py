@@ -222,6 +222,29 @@ class MapScores:
     """Metric name to one value a map, None where it is undefined."""
     reason: str | None = None
     """Why there are no maps: the method cannot work on this model."""
+    curves: Mapping[str, tuple[tuple[float, ...] | None, ...]] = field(default_factory=dict)
+    """One curve a map: f at equal shares removed, from nothing to everything (`metrics.CURVES`); None where not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a model said of its inputs after one change of the pictures, the same for all of them."""
+
+    change: str
+    """Empty: as they are; `mirrored`; `turned` by 180 degrees; else a condition of generated photographs."""
+    image_id: tuple[str, ...] = ()
+    """One entry an input; a photograph comes once for each of its clasts where these are cropped."""
+    group: tuple[str, ...] = ()
+    truth: tuple[str, ...] = ()
+    """The sense of each input before the change, CW or CCW."""
+    logits: tuple[tuple[float, ...], ...] = ()
+    """One for each of CLASSES."""
+    reason: str | None = None
+    """Why nothing was said."""
+
+
+BOX_TARGETS: tuple[str, ...] = ("found", "missed", "false alarm")
+"""What maps of a detector explain: its box of a clast, the box where it has none, its box where there is no clast."""
 
 
 def ceiling(method: str) -> str:
@@ -279,8 +302,12 @@ class CellRecord:
     """None where whole photographs are classified, or the data set has no boxes."""
     maps: tuple[MapScores, ...]
     """What maps of the ranked method, of further ones and of controls came to; empty where none are asked for."""
+    box_maps: tuple[MapScores, ...]
+    """What maps of the detector itself came to; their targets are BOX_TARGETS. Empty where it proposes nothing."""
+    trials: tuple[Trial, ...]
+    """What the model said of changed pictures; empty where none were asked for."""
     map_key: str
-    """Stands for all that the maps depend on; empty without maps."""
+    """Stands for all that maps and trials depend on; empty without them."""
     artefacts: Mapping[str, str]
     """sha256 of the files behind the scores, by `node/file`."""
     timings: Mapping[str, float]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
-from .records import Cell, CellRecord, Detections, MapScores, Prediction, Score, TrueClasts
+from .records import Cell, CellRecord, Detections, MapScores, Prediction, Score, Trial, TrueClasts
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 def path_of(folder: Path, cell: Cell) -> Path:
@@ -68,6 +68,8 @@ def _record(said: dict[str, Any]) -> CellRecord:
         "predictions": predictions_from(said["predictions"]),
         "detections": detections_from(said["detections"]),
         "maps": map_scores_from(said["maps"]),
+        "box_maps": map_scores_from(said["box_maps"]),
+        "trials": trials_from(said["trials"]),
     }
     return CellRecord(**{**said, **scored, "cell": Cell(**said["cell"])})
 
@@ -106,9 +108,15 @@ def map_scores_from(said: Iterable[dict[str, Any]]) -> tuple[MapScores, ...]:
             group=tuple(one["group"]),
             values={name: tuple(column) for name, column in one["values"].items()},
             reason=one["reason"],
+            curves={name: _nested(column) for name, column in one["curves"].items()},
         )
         for one in said
     )
+
+
+def trials_from(said: Iterable[dict[str, Any]]) -> tuple[Trial, ...]:
+    """Read what was said of changed pictures back from JSON."""
+    return tuple(Trial(**{name: _nested(column) for name, column in one.items()}) for one in said)
 
 
 def read_all(folder: Path) -> Iterator[CellRecord]:

@@ -126,6 +126,8 @@ def result_of(
         predictions=tuple(predictions),
         detections=detections,
         maps=maps,
+        box_maps=(),
+        trials=(),
         map_key="",
         artefacts={},
         timings={},

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ..records import TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score
+from ..records import TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score, Trial
 from ..results import SCHEMA, detections_from, map_scores_from, predictions_from, scores_from
 from .graph import Node
 from .plan import Plan
@@ -67,6 +67,8 @@ def _record(
     predictions: tuple[Prediction, ...] = (),
     detections: Detections | None = None,
     maps: tuple[MapScores, ...] = (),
+    box_maps: tuple[MapScores, ...] = (),
+    trials: tuple[Trial, ...] = (),
     map_key: str = "",
     artefacts: Mapping[str, str] | None = None,
     timings: Mapping[str, float] | None = None,
@@ -85,6 +87,8 @@ def _record(
         predictions=predictions,
         detections=detections,
         maps=maps,
+        box_maps=box_maps,
+        trials=trials,
         map_key=map_key,
         artefacts=artefacts or {},
         timings=timings or {},

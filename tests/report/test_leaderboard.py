@@ -51,6 +51,8 @@ def record(backbone="net", *, right: int | None = 30, fold="f0", seed=0, reason=
         predictions=said,
         detections=None,
         maps=(),
+        box_maps=(),
+        trials=(),
         map_key="",
         artefacts={},
         timings={"fit_s": 2.0, "ms_per_image": 4.0} if said else {},
@@ -257,7 +259,7 @@ def broken(**changed) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "3", "null", '"x"', "{}", broken(), broken(cell={}), "\x00", '{"schema": 3, "cell": 3}'],
+    ["", "{", "[]", "3", "null", '"x"', "{}", broken(), broken(cell={}), "\x00", '{"schema": 4, "cell": 3}'],
 )
 def test_what_is_not_a_record_is_refused_by_name(tmp_path, text):
     path = tmp_path / "x.json"
@@ -270,7 +272,7 @@ def test_a_record_of_another_schema_is_refused(tmp_path):
     path = results.write(record(), tmp_path)
     said = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**said, "schema": 99}), encoding="utf-8")
-    with pytest.raises(DataError, match="schema 99; this version of clastbench reads 3"):
+    with pytest.raises(DataError, match="schema 99; this version of clastbench reads 4"):
         results.read(path)
 
 

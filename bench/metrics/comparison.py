@@ -21,9 +21,15 @@ def paired_difference(stat_a_resamples: Values, stat_b_resamples: Values, point_
     defined = difference[~np.isnan(difference)]
     if np.isnan(point_difference) or len(difference) - len(defined) > MAX_UNDEFINED * len(difference):
         return float("nan")
+    return float(tail(defined[None], np.array([point_difference]))[0])
+
+
+def tail(differences: NDArray[np.float64], observed: Values) -> Values:
+    """Return the p-values of W observed differences, float64[W], against their resamples, float64[W, R] without NaN."""
     rounding = 1e-6
-    extreme = np.abs(defined - point_difference) >= abs(point_difference) - rounding
-    return float((extreme.sum() + 1) / (len(defined) + 1))
+    shifted = differences - observed[:, None]
+    extreme = np.abs(shifted, out=shifted) >= np.abs(observed)[:, None] - rounding
+    return np.asarray((np.count_nonzero(extreme, axis=1) + 1) / (differences.shape[1] + 1))
 
 
 def holm(p_values: ArrayLike) -> Values:

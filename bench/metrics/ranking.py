@@ -100,7 +100,7 @@ def compare_rows(
     draws = group_weights(groups, max(n_resamples, ceil(2 * n_pairs / alpha)), seed)
     arena = _Arena(everyone, {name: i for i, name in enumerate(groups)}, draws)
     differences, p, n_common = _all_pairs(arena)
-    adjusted = _adjusted(p)
+    adjusted = adjusted_over_pairs(p)
     values = tuple(arena.value(system) for system in range(len(everyone)))
     return Comparison(
         metric=metric,
@@ -194,7 +194,7 @@ def _all_pairs(arena: _Arena) -> tuple[NDArray[np.float64], NDArray[np.float64],
     return differences, p, n_common
 
 
-def _adjusted(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def adjusted_over_pairs(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Holm's adjustment over the pairs of a symmetric matrix, NaN on its diagonal."""
     adjusted = np.full_like(p, np.nan)
     upper = np.triu_indices(len(p), 1)

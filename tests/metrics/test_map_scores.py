@@ -9,6 +9,7 @@ import pytest
 
 from clastbench.errors import UnknownNameError
 from clastbench.metrics import (
+    FAITHFULNESS,
     LOCALISATION,
     MAP_METRICS,
     REGIONS,
@@ -50,7 +51,8 @@ def score(values, **said) -> Score:
 def test_catalogue_holds_all_that_maps_are_scored_by():
     found = localise(np.ones((1, 2, 2)), np.ones((2, 2), bool))
     parts = shares(np.ones((1, 2, 2)), dict.fromkeys(REGIONS, np.ones((2, 2), bool)))
-    assert set(MAP_METRICS) == {*found, *parts, "cold"}
+    mirror, diagnostics = {"equivariance", "equivariance_null"}, {"infidelity", "max_sensitivity"}
+    assert set(MAP_METRICS) == {*found, *parts, "cold", *FAITHFULNESS, "srg", *mirror, *diagnostics}
     assert tuple(MAP_METRICS)[: len(LOCALISATION)] == LOCALISATION
 
 
@@ -130,6 +132,12 @@ def test_metric_that_one_fold_lacks_is_undefined_there():
     lacking = table([0.5], metric="epg", images="x")
     found = {s.metric: s for s in score_maps([table([0.2, 0.4]), lacking], n_resamples=99)}
     assert (found["lift"].n_images, found["epg"].n_images) == (2, 1)
+
+
+def test_only_the_metrics_that_are_named_are_scored():
+    values = {"lift": (0.5, 0.25), "epg": (0.6, 0.7)}
+    found = score_maps([MapScores("grad-cam", "sense", ("a", "b"), ("a", "b"), values)], names=["epg"], n_resamples=99)
+    assert [score.metric for score in found] == ["epg"]
 
 
 def test_no_tables_have_no_scores():

@@ -40,7 +40,7 @@ class Curator:
         if not self._records:
             why = f" ({self._left_out[0]})" if self._left_out else ""
             raise DataError(f"{session.folder}: no results of this version of the suite yet; run it first{why}.")
-        explainers = session.plan.layout.explainers or load_explainers(("grad-cam",))
+        explainers = session.plan.looks.explainers or load_explainers(("grad-cam",))
         self._ranked: Plugin = explainers[0]
         self._keys = {record.cell: record.key for record in self._records}
         self._looks: dict[Shown, Look] = {}

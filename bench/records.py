@@ -223,7 +223,7 @@ class MapScores:
     reason: str | None = None
     """Why there are no maps: the method cannot work on this model."""
     curves: Mapping[str, tuple[tuple[float, ...] | None, ...]] = field(default_factory=dict)
-    """One curve a map: f at equal shares removed, from nothing to everything (`metrics.CURVES`); None where not asked."""
+    """One curve a map: f while more and more is removed, in equal steps (`metrics.CURVES`); None where not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,19 @@ class Detection(_Strict):
     training: DetectorTraining = DetectorTraining()
 
 
+class Explaining(_Strict):
+    """How much is asked about where systems look; it costs passes through the networks."""
+
+    perturbed: Count = 64
+    """Inputs of a backbone whose maps are tested by taking away what they call relevant."""
+    changed: Count = 100
+    """Generated photographs that are rendered again with a part, or a cue, changed."""
+    watched: Count = 12
+    """Photographs on which detectors are explained."""
+    diagnostics: bool = False
+    """Compute infidelity and max-sensitivity, too."""
+
+
 DEFAULTS: Mapping[str, Training] = {
     "frozen": Training(),
     "finetune": Training(epochs=20, weight_decay=0.05, schedule="one-cycle", mirror=True, photometric=0.2),
@@ -158,6 +171,7 @@ class Suite(_Strict):
     references: tuple[Reference, ...] = ()
     explainers: tuple[str, ...] = ("grad-cam",)
     """Methods whose maps are scored. The first is the ranked one."""
+    explaining: Explaining = Explaining()
 
     @model_validator(mode="after")
     def _recipes_fit(self) -> Self:

@@ -37,6 +37,11 @@ class Backbone:
         return f"{self.plugin.name}@{self.mode}" if self.mode else self.plugin.name
 
     @property
+    def label(self) -> str:
+        """What tells it from all others."""
+        return self.name
+
+    @property
     def identity(self) -> dict[str, Any]:
         """Its part of every cache key."""
         said: dict[str, Any] = {"plugin": self.plugin.identity, "mode": self.mode}
@@ -67,6 +72,11 @@ class Detector:
     def name(self) -> str:
         """As readers see it; to learn from scratch goes without saying."""
         return f"{self.plugin.name}@{self.mode}" if self.mode == "finetune" else self.plugin.name
+
+    @property
+    def label(self) -> str:
+        """What tells it from all others: with or without a head of its own it is another network."""
+        return f"{self.name}, own head" if self.own_head else self.name
 
     @property
     def view(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,7 @@ from ..data.splits import Split, check_split
 from ..errors import DataError, SuiteError
 from ..records import Clast, Mask, Photomicrograph
 from ..suite import FileData, GeneratedData, Suite
-from ..synth import Recipe, identity_of, parse_identity, recipe_digest, render_photograph, scene_under
+from ..synth import Recipe, identity_of, parse_identity, read_scene, recipe_digest, render_photograph, scene_under
 from .graph import Node
 
 SHARD = 100
@@ -72,6 +73,16 @@ class Generated:
     def nodes(self, ids: Sequence[str]) -> Mapping[str, Node]:
         """One node for each shard that holds one of the ids; each condition has its own shards."""
         return {_shard_name(*shard): _shard(self.recipe, *shard) for shard in _shards(tuple(ids))}
+
+    def variants(self, ids: Sequence[str], change: str, at_most: int) -> Node:
+        """Return the node that renders photographs with a sense again, with one thing changed."""
+        return Node(
+            kind="variants",
+            spec={"recipe": recipe_digest(self.recipe), "ids": list(ids), "change": change, "at_most": at_most},
+            label=f"render {at_most} photographs again, {change}",
+            family=f"variants {self.recipe.width}x{self.recipe.height}",
+            local={"recipe": asdict(self.recipe)},
+        )
 
     def local(self) -> Mapping[str, Any]:
         """Nothing: the shards say it all."""
@@ -245,6 +256,24 @@ def render_shard(recipe: Recipe, start: int, stop: int, condition: str, out: Pat
     np.save(out / "images.npy", np.stack([photo.load() for photo in photographs]))
     said = [{**asdict(_without_pixels(photo)), "pixels": None} for photo in photographs]
     (out / "photographs.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+def render_variants(recipe: Recipe, ids: Sequence[str], change: str, at_most: int, out: Path) -> None:
+    """Render photographs with one thing changed: `images.npy` uint8[n, H, W, 3], and their own ids in `ids.json`.
+
+    They are the first `at_most` with a clast that shows a sense, in an order that says nothing about them. Those that
+    stand under a condition already are left out: a scene takes one change.
+    """
+    chosen: list[str] = []
+    for image_id in sorted(ids, key=lambda one: hashlib.sha256(one.encode()).hexdigest()):
+        index, condition = parse_identity(image_id)
+        if len(chosen) < at_most and not condition and read_scene(scene_under(recipe, index))[1]:
+            chosen.append(image_id)
+    images = np.zeros((len(chosen), recipe.height, recipe.width, 3), np.uint8)
+    for row, image_id in enumerate(chosen):
+        images[row] = render_photograph(recipe, parse_identity(image_id)[0], change).load()
+    np.save(out / "images.npy", images)
+    (out / "ids.json").write_text(json.dumps(chosen), encoding="utf-8")
 
 
 def _without_pixels(photo: Photomicrograph) -> Photomicrograph:

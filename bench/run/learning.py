@@ -238,7 +238,7 @@ def classify(node: Node, folders: Folders, out: Path) -> None:
     rows = _rows(crops_, node.spec["test"], labelled=False)
     predicting = {"frozen": _head_logits, "finetune": _network_logits, "scratch": _network_logits, None: _ask}
     logits = predicting[node.spec["mode"]](node, folders, crops_, rows)
-    _check_logits(node.spec["plugin"]["name"], logits, len(rows))
+    check_logits(node.spec["plugin"]["name"], logits, len(rows))
     read = read_samples(folders["crops"])
     _write_logits(logits, [read[row] for row in rows], out)
 
@@ -305,11 +305,12 @@ def _ask(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -
     for start in range(0, len(rows), 256):
         with plugins.blaming(f"Backbone {plugin.name!r}", "predict"):
             parts.append(np.asarray(plugin.made.predict(crops_.batch(rows[start : start + 256]))))
-        _check_logits(plugin.name, parts[-1], len(rows[start : start + 256]))
+        check_logits(plugin.name, parts[-1], len(rows[start : start + 256]))
     return np.concatenate(parts) if parts else np.zeros((0, len(CLASSES)), np.float32)
 
 
-def _check_logits(name: str, logits: NDArray[np.float32], n: int) -> None:
+def check_logits(name: str, logits: NDArray[np.float32], n: int) -> None:
+    """Raise PluginError for what are no logits float[n, K], all finite."""
     if logits.shape != (n, len(CLASSES)):
         raise PluginError(f"Backbone {name!r} returned logits of shape {logits.shape}; expected {(n, len(CLASSES))}.")
     if not np.isfinite(logits).all():

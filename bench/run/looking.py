@@ -63,7 +63,8 @@ def _maps(
     from ..explain.engine import explain_rows  # noqa: PLC0415
 
     rows = np.asarray([regard.row for regard in chosen], np.int64)
-    signs = np.asarray([regard.sign for regard in chosen], np.float32)
+    swapped = -1 if node.spec.get("mirrored") else 1  # a mirror image shows the other sense
+    signs = np.asarray([swapped * regard.sign for regard in chosen], np.float32)
     names = TARGETS if explainer.needs != "nothing" else TARGETS[-1:]
     asked = _subjects(node, folders, explainer.needs, crops_, rows)
     return np.stack([explain_rows(explainer, subject, batches, names, signs) for subject, batches in asked])
@@ -77,28 +78,36 @@ def _subjects(
 
     device = node.local["device"]
     if needs == "nothing":
-        yield subjects.of_nothing(), _pixels(crops_, rows, device)
-    elif node.spec["mode"] is None:
-        plugin = backbone_of(node)
-        plugin.made.load(folders["fit"], device=device)
-        yield subjects.of_classifier(plugin.made.predict), _pixels(crops_, rows, device)
-    elif node.spec["weights_of"] == "random":
+        yield subjects.of_nothing(), inputs_of(None, crops_, rows, device)
+    elif node.spec["weights_of"] == "random" and node.spec["mode"] is not None:
         for draw in range(RANDOM_DRAWS):
             network, subject = _random(node, crops_, draw)
-            yield subject, _normalised(network, crops_, rows)
-    elif node.spec["mode"] != "frozen":
-        network = read_network(node, folders, crops_.size)
-        yield subjects.of_network(network), _normalised(network, crops_, rows)
+            yield subject, inputs_of(network, crops_, rows, device)
     elif "features" in folders:
         maps, at = read_kept_maps(folders["features"])
         head = read_head(node, folders)
         yield subjects.of_features(head, crops_.size), _cached_batches(maps, [at[row] for row in rows.tolist()], device)
     else:
-        from ..train.networks import build  # noqa: PLC0415
+        subject, trained = trained_subject(node, folders, crops_.size)
+        yield subject, inputs_of(trained, crops_, rows, device, mirrored=node.spec.get("mirrored", False))
 
-        network = build(backbone_of(node).made, "imagenet", crops_.size, device)
-        head = read_head(node, folders)
-        yield subjects.of_frozen(network, head), _normalised(network, crops_, rows)
+
+def trained_subject(node: Node, folders: Folders, size: tuple[int, int]) -> tuple[Subject, BuiltNetwork | None]:
+    """Return what a fit left as explainers see it, and the network that its inputs are normalised for, if any."""
+    from ..explain import subjects  # noqa: PLC0415
+    from ..train.networks import build  # noqa: PLC0415
+
+    device = node.local["device"]
+    if node.spec["mode"] is None:
+        plugin = backbone_of(node)
+        with plugins.blaming(f"Backbone {plugin.name!r}", "load"):
+            plugin.made.load(folders["fit"], device=device)
+        return subjects.of_classifier(plugin.made.predict), None
+    if node.spec["mode"] != "frozen":
+        network = read_network(node, folders, size)
+        return subjects.of_network(network), network
+    network = build(backbone_of(node).made, "imagenet", size, device)
+    return subjects.of_frozen(network, read_head(node, folders)), network
 
 
 def _random(node: Node, crops_: Crops, draw: int) -> tuple[BuiltNetwork, Subject]:
@@ -118,18 +127,16 @@ def _random(node: Node, crops_: Crops, draw: int) -> tuple[BuiltNetwork, Subject
     return network, subjects.of_frozen(network, head)
 
 
-def _pixels(crops_: Crops, rows: NDArray[np.int64], device: str) -> Iterator[Tensor]:
-    """Yield float32[n, 3, H, W] in 0..1."""
+def inputs_of(
+    network: BuiltNetwork | None, crops_: Crops, rows: NDArray[np.int64], device: str, *, mirrored: bool = False
+) -> Iterator[Tensor]:
+    """Yield batches of what a network was made for; of pixels float32[n, 3, H, W] in 0..1 without one."""
     import torch  # noqa: PLC0415
 
     for start in range(0, len(rows), BATCH):
-        yield torch.from_numpy(to_float(crops_.images[rows[start : start + BATCH]])).to(device)
-
-
-def _normalised(network: BuiltNetwork, crops_: Crops, rows: NDArray[np.int64]) -> Iterator[Tensor]:
-    """Yield what the network was made for."""
-    for pixels in _pixels(crops_, rows, network.device):
-        yield network.normalise(pixels)
+        images = crops_.images[rows[start : start + BATCH]]
+        pixels = torch.from_numpy(to_float(images[:, :, ::-1] if mirrored else images)).to(device)
+        yield pixels if network is None else network.normalise(pixels)
 
 
 def _cached_batches(maps: NDArray[np.float32], at: Sequence[int], device: str) -> Iterator[Tensor]:

@@ -25,6 +25,8 @@ from .entries import (
 from .graph import Node
 from .inputs import Source
 from .layout import Layout
+from .map_layout import MapLayout
+from .trial_layout import TrialLayout
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Plan:
     broken: Mapping[Cell, str]
     device: str
     maps: Mapping[Cell, Mapping[str, Node | str]]
-    """By cell and method: the node that scores its maps, or why there can be none."""
-    layout: Layout
+    """By cell and method: the node that scores its maps, or why there can be none; what else is asked by its name."""
+    looks: MapLayout
     entered: Mapping[Cell, tuple[Detector, Backbone]]
     """The detector and the backbone of every cell that can start."""
     downloads: tuple[str, ...] = ()
@@ -48,7 +50,7 @@ class Plan:
     """Squares of the grid that are none: folds that detectors leave out, heads of detectors that have none."""
 
     def map_nodes(self, cell: Cell) -> Mapping[str, Node]:
-        """The nodes that score the maps of a cell, by method."""
+        """The nodes that say where a cell looked, by method or name."""
         return {method: node for method, node in self.maps[cell].items() if isinstance(node, Node)}
 
     def map_key(self, cell: Cell) -> str:
@@ -77,7 +79,9 @@ def plan(
     entered = enter_all(backbones, download=download)
     found = enter_detectors(detectors, download=download)
     tracked = None if tensorboard is None else _runs(tensorboard, suite, found.values())
-    layout = Layout(suite, source, device, load_explainers(explainers), load_explainers(CONTROLS), tracked)
+    layout = Layout(suite, source, device, tracked)
+    looks = MapLayout(layout, load_explainers(explainers), load_explainers(CONTROLS))
+    changes = TrialLayout(layout)
     cells: dict[Cell, Node] = {}
     named: dict[Cell, Mapping[str, Mapping[str, str]]] = {}
     broken: dict[Cell, str] = {}
@@ -108,7 +112,10 @@ def plan(
         for entry in (*entered.values(), *found.values())
         if isinstance(entry, Backbone | Detector) and entry.absent
     }
-    maps = {cell: layout.maps(*pairs[cell], cell.seed, cell.fold) for cell in cells}
+    maps = {
+        cell: looks.maps(*pairs[cell], cell.seed, cell.fold) | changes.trials(*pairs[cell], cell.seed, cell.fold)
+        for cell in cells
+    }
     return Plan(
         suite=suite,
         digest=suite.digest(source.digest),
@@ -117,7 +124,7 @@ def plan(
         broken=broken,
         device=device,
         maps=maps,
-        layout=layout,
+        looks=looks,
         entered=pairs,
         downloads=tuple(sorted(downloads)),
         skipped=tuple(skipped),

@@ -6,14 +6,17 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from ..records import TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score, Trial
-from ..results import SCHEMA, detections_from, map_scores_from, predictions_from, scores_from
+from ..records import BOX_TARGETS, TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score, Trial
+from ..results import SCHEMA, detections_from, map_scores_from, predictions_from, scores_from, trials_from
 from .graph import Node
+from .perturbing import EXPLAINS
 from .plan import Plan
 from .store import Store
 
@@ -22,8 +25,9 @@ PACKAGES = ("clastbench", "numpy", "pillow", "scipy", "timm", "torch", "torchvis
 
 def finished(plan: Plan, cell: Cell, node: Node, store: Store, failures: Mapping[str, str]) -> CellRecord:
     """Read a scored cell back from the store; `failures` says by key why nodes failed."""
-    maps, complete = _maps(plan, cell, store, failures)
     said = json.loads((store.read(node) / "cell.json").read_text(encoding="utf-8"))
+    looks = [_look(name, asked, store, failures) for name, asked in plan.maps[cell].items()]
+    complete = not any(one.key in failures for one in plan.map_nodes(cell).values())
     return _record(
         plan,
         cell,
@@ -31,25 +35,59 @@ def finished(plan: Plan, cell: Cell, node: Node, store: Store, failures: Mapping
         scores=scores_from(said["scores"]),
         predictions=predictions_from(said["predictions"]),
         detections=detections_from(said["detections"]),
-        maps=maps,
+        maps=tuple(table for look in looks for table in look.maps),
+        box_maps=tuple(table for look in looks for table in look.box_maps),
+        trials=tuple(trial for look in looks for trial in look.trials),
         map_key=plan.map_key(cell) if complete else "",
         artefacts=_artefacts(node, store),
         timings=_timings(node, store),
     )
 
 
-def _maps(plan: Plan, cell: Cell, store: Store, failures: Mapping[str, str]) -> tuple[tuple[MapScores, ...], bool]:
-    """Return the tables of all methods, and whether none failed."""
-    tables: list[MapScores] = []
-    complete = True
-    for method, node in plan.maps[cell].items():
-        if isinstance(node, Node) and node.key not in failures:
-            tables += map_scores_from(json.loads((store.read(node) / "map_scores.json").read_text(encoding="utf-8")))
-            continue
-        reason = failures[node.key] if isinstance(node, Node) else node
-        complete &= not isinstance(node, Node)
-        tables += [MapScores(method, target, reason=reason) for target in TARGETS]
-    return tuple(tables), complete
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one node says about where a cell looked, or why it says nothing."""
+
+    maps: tuple[MapScores, ...] = ()
+    box_maps: tuple[MapScores, ...] = ()
+    trials: tuple[Trial, ...] = ()
+
+
+def _look(name: str, asked: Node | str, store: Store, failures: Mapping[str, str]) -> _Look:
+    if isinstance(asked, str):
+        return _Look(maps=_unmapped([name], asked))
+    if asked.key in failures:
+        return _silent(name, asked, failures[asked.key])
+    folder = store.read(asked)
+    if asked.kind == "trials":
+        return _Look(trials=trials_from(_read(folder / "trials.json")))
+    if asked.kind == "watch_boxes":
+        return _Look(box_maps=map_scores_from(_read(folder / "box_maps.json")))
+    return _Look(maps=map_scores_from(_read(folder / "map_scores.json")))
+
+
+def _silent(name: str, asked: Node, reason: str) -> _Look:
+    """Say why a node has failed, in the place of what it would have said."""
+    match asked.kind:
+        case "trials":
+            return _Look(trials=(Trial("", reason=reason),))
+        case "watch_boxes":
+            return _Look(box_maps=tuple(MapScores("d-rise", target, reason=reason) for target in BOX_TARGETS))
+        case "perturb":
+            return _Look(
+                maps=_unmapped([one.removeprefix(EXPLAINS) for one in asked.inputs if one.startswith(EXPLAINS)], reason)
+            )
+        case "chirality":
+            return _Look(maps=_unmapped([asked.spec["method"]], reason))
+    return _Look(maps=_unmapped([name], reason))
+
+
+def _unmapped(methods: Sequence[str], reason: str) -> tuple[MapScores, ...]:
+    return tuple(MapScores(method, target, reason=reason) for method in methods for target in TARGETS)
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def failed(plan: Plan, cell: Cell, key: str, reason: str) -> CellRecord:

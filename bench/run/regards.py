@@ -32,11 +32,13 @@ class Regard:
         return 1.0 if self.sense == "CW" else -1.0
 
 
-def truth_regards(photographs: Sequence[Photomicrograph], samples: Sequence[Sample]) -> list[Regard]:
+def truth_regards(
+    photographs: Sequence[Photomicrograph], samples: Sequence[Sample], *, outlined: bool = True
+) -> list[Regard]:
     """Explain the truth: every photograph with a sense and an outline, or each such clast of true-box crops.
 
     A photograph's map is scored against the outlines of the clasts that its label speaks of, a crop's against its own
-    clast.
+    clast. Where no map is scored, clasts need not be `outlined`.
     """
     by_id = {photo.id: photo for photo in photographs}
     found = []
@@ -48,7 +50,7 @@ def truth_regards(photographs: Sequence[Photomicrograph], samples: Sequence[Samp
             own = true_boxes(photo)[nth]
             clast = photo.clasts[own]
             sense, clasts = (clast.sense if clast.judged else None), ((own,) if clast.mask else ())
-        if sense in SENSES and clasts:
+        if sense in SENSES and (clasts or not outlined):
             found.append(Regard(row, photo.id, sample.box, sense, clasts))
     return found
 

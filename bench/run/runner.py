@@ -20,10 +20,15 @@ FIRST = (
     "fit",
     "detect",
     "crops",
-    "classify",
     "explain",
-    "localise",
     "score_detector",
+    "watch_boxes",
+    "perturb",
+    "classify",
+    "variants",
+    "trials",
+    "chirality",
+    "localise",
     "score",
 )
 """Among nodes that could start, long ones and those that others wait for come first."""

@@ -26,6 +26,13 @@ def pictures(node: Node, folders: Folders, out: Path) -> None:
     inputs.render_shard(Recipe(**node.local["recipe"]), spec["start"], spec["stop"], spec.get("condition", ""), out)
 
 
+def variants(node: Node, folders: Folders, out: Path) -> None:
+    """Render photographs again with one thing changed."""
+    del folders
+    spec = node.spec
+    inputs.render_variants(Recipe(**node.local["recipe"]), spec["ids"], spec["change"], spec["at_most"], out)
+
+
 def photographs_of(node: Node, folders: Folders, ids: list[str]) -> list[Photomicrograph]:
     """Open the photographs of a node, in the order of the ids."""
     known = inputs.open_photographs(node.local["source"], folders, node.spec["data"])

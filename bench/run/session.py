@@ -150,7 +150,7 @@ class Session:
         stale = self._stale()
         targets = self._targets(stale)
         needed = missing(targets, self.store)
-        if any(node.kind in ("crops", "fit_detector", "detect") for node in needed.values()):
+        if any(node.kind in ("crops", "fit_detector", "detect", "watch_boxes") for node in needed.values()):
             self.source.require_pixels()
         for folder in (self.store.root, self.folder):
             _require_writable(folder)
@@ -165,7 +165,9 @@ class Session:
             if found.reason is not None:
                 failed[cell] = found.reason
             elif found.map_key != self.plan.map_key(cell):
-                unmapped[cell] = next(table.reason for table in found.maps if table.reason) or ""
+                unmapped[cell] = next(
+                    reasons[one.key] for one in self.plan.map_nodes(cell).values() if one.key in reasons
+                )
         self._forget_others()
         for cell, reason in self.plan.broken.items():
             results.write(record.failed(self.plan, cell, "", reason), self.folder)

@@ -14,9 +14,13 @@ from .graph import Folders, Node
 from .learning import classify, features, fit
 from .localising import localise
 from .looking import explain
+from .mirroring import chirality
+from .perturbing import perturb
 from .scoring import score, score_detector
-from .seeing import crops, pictures
+from .seeing import crops, pictures, variants
 from .store import Store, describe
+from .trying import trials
+from .watching_boxes import watch_boxes
 
 STEPS: Mapping[str, Callable[[Node, Folders, Path], None]] = {
     "pictures": pictures,
@@ -28,6 +32,11 @@ STEPS: Mapping[str, Callable[[Node, Folders, Path], None]] = {
     "classify": classify,
     "explain": explain,
     "localise": localise,
+    "perturb": perturb,
+    "chirality": chirality,
+    "variants": variants,
+    "trials": trials,
+    "watch_boxes": watch_boxes,
     "score_detector": score_detector,
     "score": score,
 }

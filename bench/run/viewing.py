@@ -76,8 +76,8 @@ class Viewer:
             found |= {(cell, image_id): Look(note=why) for image_id in lacking}
             if told:
                 ids = [image_id for image_id, _, _ in told]
-                layout, pair = plan.layout, plan.entered[cell]
-                nodes[cell] = layout.explain(*pair, cell.seed, cell.fold, explainer, ids=ids, told=told)
+                looks, pair = plan.looks, plan.entered[cell]
+                nodes[cell] = looks.explain(*pair, cell.seed, cell.fold, explainer, ids=ids, told=told)
         failures = self._make(list(nodes.values()))
         for cell, node in nodes.items():
             found |= {(cell, image_id): look for image_id, look in self._read(node, explainer, failures).items()}
@@ -95,7 +95,7 @@ class Viewer:
             return "is not among the suite's systems; say where its plugin lies with --backbone FILE:Class"
         if key != plan.cells[cell].key:
             return "was run with another version of this model or on another device; run the suite again"
-        return plan.layout.cannot(explainer, plan.entered[cell][1])
+        return plan.looks.cannot(explainer, plan.entered[cell][1])
 
     def _classify(self, cell: Cell) -> Node:
         return self._session.plan.cells[cell].inputs["classify"]

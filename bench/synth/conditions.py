@@ -12,7 +12,18 @@ from dataclasses import replace
 from ..errors import SuiteError
 from ..records import STATES
 from .artefacts import Artefact
-from .counterfactuals import blurred, in_light, noisy, with_artefact, without_artefacts
+from .counterfactuals import (
+    blurred,
+    in_light,
+    noisy,
+    with_artefact,
+    with_other_far_matrix,
+    with_other_tails,
+    without_artefacts,
+    without_clasts,
+    without_core,
+    without_tails,
+)
 from .drawing import apart, draw_crowd, draw_scene
 from .flow import MAX_STRAIN
 from .optics import LIGHTS
@@ -151,6 +162,41 @@ def _at_level(recipe: Recipe, index: int, value: str) -> Scene:
     return draw_scene(Recipe(**at_level({**said, "level": value})), index)
 
 
+def _without(recipe: Recipe, index: int, value: str) -> Scene:
+    """Take something out of the picture; what it was labelled before is what a reader of the rest is asked."""
+    return LACKS[value](draw_scene(recipe, index))
+
+
+def _with_other(recipe: Recipe, index: int, value: str) -> Scene:
+    """Put something else in the place of what is there."""
+    return OTHERS[value](draw_scene(recipe, index))
+
+
+def _with_other_matrix(scene: Scene) -> Scene:
+    """Choose a rock by the scene, so that a photograph has one other matrix."""
+    return with_other_far_matrix(scene, int(stream(scene.matrix.seed, "other matrix").integers(1, 2**31)))
+
+
+def _in_other_light(scene: Scene) -> Scene:
+    """Take the light that follows in `optics.LIGHTS`."""
+    return in_light(scene, LIGHTS[(LIGHTS.index(scene.optics.light) + 1) % len(LIGHTS)])
+
+
+LACKS: Mapping[str, Callable[[Scene], Scene]] = {
+    "tails": without_tails,
+    "core": without_core,
+    "clasts": without_clasts,
+    "artefacts": without_artefacts,
+}
+"""What can be taken out; the clasts go with their share in the flow."""
+OTHERS: Mapping[str, Callable[[Scene], Scene]] = {
+    "tails": with_other_tails,
+    "matrix": _with_other_matrix,
+    "light": _in_other_light,
+}
+"""What can be replaced: tails by those of the opposite sense, the matrix far from clasts, the light."""
+
+
 def _number(value: str, low: float, high: float) -> float:
     if not low <= (number := float(value)) <= high:  # not a number is not within either
         raise ValueError(value)
@@ -172,7 +218,9 @@ FACTORS: Mapping[str, Callable[[Recipe, int, str], Scene]] = {
     "turned": _turned,
     "crowd": _crowded,
     "level": _at_level,
+    "without": _without,
+    "other": _with_other,
 }
 """What can be set: the light; blur and noise of the camera; brightness of the tails over the matrix; size of the clasts
 and strain of their tails (factors); tilt of the foliation in degrees, or any (`turned`); number of further clasts; the
-level of difficulty."""
+level of difficulty; what is taken out (LACKS) or replaced (OTHERS)."""

@@ -8,6 +8,7 @@ from drawn_scenes import recipe
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clastbench import metrics
 from clastbench.errors import SuiteError
 from clastbench.records import MIRRORED
 from clastbench.synth import (
@@ -30,7 +31,16 @@ RECIPE = recipe(artefacts=0.6)
 INDICES = range(40)
 PLAIN = [draw_scene(RECIPE, index) for index in INDICES]
 ALL = ("light=sem", "blur=2.0", "noise=0.1", "contrast=1.5", "size=0.6", "tails=0.7", "tilt=30", "turned", "crowd=5")
-EXAMPLES = (*ALL, "level=hard", *(f"{cue}={state}" for cue in CUES for state in STATES))
+CHANGED = (
+    "without=tails",
+    "without=core",
+    "without=clasts",
+    "without=artefacts",
+    "other=tails",
+    "other=matrix",
+    "other=light",
+)
+EXAMPLES = (*ALL, *CHANGED, "level=hard", *(f"{cue}={state}" for cue in CUES for state in STATES))
 
 
 def under(condition, recipe_=RECIPE, indices=INDICES):
@@ -154,6 +164,45 @@ def test_level_draws_by_the_level_with_the_seed_and_size_of_the_recipe(level):
     assert under(f"level={level}") == [draw_scene(other, index) for index in INDICES]
 
 
+def test_scores_know_the_cues_that_can_be_planted_and_the_changes_that_can_be_made():
+    assert set(metrics.CUES) == set(CUES)
+    for change in metrics.PART_CHANGES.values():
+        scene_under(RECIPE, 0, change)
+
+
+def test_without_tails_or_core_the_clasts_stay_in_their_places():
+    for plain, scene in pairs("without=tails"):
+        assert scene == replace(plain, clasts=tuple(replace(one, tails="none") for one in plain.clasts))
+    for plain, scene in pairs("without=core"):
+        assert scene == replace(plain, clasts=tuple(replace(one, core=False) for one in plain.clasts))
+
+
+def test_without_clasts_or_artefacts_the_rest_stays():
+    for plain, scene in pairs("without=clasts"):
+        assert scene == replace(plain, clasts=())
+    for plain, scene in pairs("without=artefacts"):
+        assert scene == replace(plain, artefacts=())
+
+
+def test_other_tails_are_those_of_the_opposite_sense():
+    for plain, scene in pairs("other=tails"):
+        assert scene == replace(plain, clasts=tuple(replace(one, tails="other") for one in plain.clasts))
+
+
+def test_another_matrix_is_the_same_every_time_and_another_for_every_photograph():
+    seeds = [scene.matrix.far_seed for scene in under("other=matrix")]
+    assert None not in seeds
+    assert len(set(seeds)) == len(seeds)
+    for plain, scene in pairs("other=matrix"):
+        assert scene == replace(plain, matrix=replace(plain.matrix, far_seed=scene.matrix.far_seed))
+
+
+def test_another_light_is_never_the_same():
+    for plain, scene in pairs("other=light"):
+        assert scene.optics.light != plain.optics.light
+        assert scene == replace(plain, optics=replace(plain.optics, light=scene.optics.light))
+
+
 @pytest.mark.parametrize(
     "condition",
     [
@@ -183,7 +232,7 @@ def test_a_value_that_cannot_be_rendered_is_named(condition):
 
 def test_an_unknown_condition_is_answered_with_the_known_ones():
     with pytest.raises(
-        SuiteError, match="light, blur, noise, contrast, size, tails, tilt, turned, crowd, level, scale"
+        SuiteError, match="light, blur, noise, contrast, size, tails, tilt, turned, crowd, level, without, other, scale"
     ):
         scene_under(RECIPE, 0, "fog=1")
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from .conformance import check_plugin
     from .errors import ClastbenchError
+    from .explain.faithful import faithfulness
     from .metrics import Observations, localise, score_all, shares
     from .plugins import Classifier, Detector, Explainer, Network
     from .records import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Photomicrograph,
         Prediction,
         Score,
+        Trial,
     )
     from .report.conditions import ConditionTable
     from .report.leaderboard import Leaderboard
@@ -66,8 +68,10 @@ __all__ = [
     "Prediction",
     "Score",
     "Suite",
+    "Trial",
     "check_plugin",
     "explain_photograph",
+    "faithfulness",
     "load_suite",
     "localise",
     "open_session",
@@ -96,6 +100,7 @@ _HOMES = {
     ),
     "conformance": ("check_plugin",),
     "errors": ("ClastbenchError",),
+    "explain.faithful": ("faithfulness",),
     "metrics": ("Observations", "localise", "score_all", "shares"),
     "plugins": ("Classifier", "Detector", "Explainer", "Network"),
     "records": (
@@ -110,6 +115,7 @@ _HOMES = {
         "Photomicrograph",
         "Prediction",
         "Score",
+        "Trial",
     ),
     "report.conditions": ("ConditionTable",),
     "report.leaderboard": ("Leaderboard",),

@@ -6,15 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.crops import Crops
 from ..data.letterbox import PAD, pixels_inside, place_of
 from ..metrics import Removals, curves, faithfulness
 from ..records import TARGETS, Box, MapScores, Photomicrograph
+from .diagnosing import diagnose
 from .graph import Folders, Node
 from .learning import read_crops
 from .localising import table
@@ -26,71 +29,54 @@ from .seeing import photographs_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..explain.perturbation import Answers, Probed
+    from ..explain.faithful import Case
     from ..explain.subject import Subject
     from ..explain.units import Window
+    from ..train.networks import BuiltNetwork
 
-STEPS = 9
-"""Cells are taken away four at a time: of 36, so that inner steps are those of ROAD, a ninth to eight ninths."""
 EXPLAINS = "explain/"
 """The inputs that hold maps are named so, and after the method."""
 ROWS_OF_224 = 16
 """As many pixels as this many pictures of 224 by 224 make one batch: more of them only wait for memory."""
+DIGITS = 6
 
 
 @dataclass(frozen=True, eq=False)
-class _Tested:
-    """The maps of all methods on the chosen inputs."""
+class _Work:
+    """The inputs that were chosen, and the maps of all methods of them."""
 
+    node: Node
+    crops: Crops
+    photographs: Mapping[str, Photomicrograph]
     regards: Sequence[Regard]
     maps: Mapping[str, NDArray[np.float32]]
     """By method, float32[N, T, h, w]."""
-    reasons: Mapping[str, str]
-    """Why methods have none."""
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Method and target of each map of an input."""
+        return list(product(self.maps, TARGETS))
+
+    def batches(self, network: BuiltNetwork | None) -> Iterator[Tensor]:
+        """Yield the inputs as the model sees them."""
+        rows = np.asarray([regard.row for regard in self.regards], np.int64)
+        return inputs_of(network, self.crops, rows, self.node.local["device"])
 
 
 def perturb(node: Node, folders: Folders, out: Path) -> None:
     """Score the faithfulness of all methods on a sample of a fold's inputs; write `map_scores.json`."""
-    from ..explain.imputers import imputers  # noqa: PLC0415
-    from ..explain.perturbation import perturb as tested  # noqa: PLC0415
-
-    photographs = {photo.id: photo for photo in photographs_of(node, folders, node.spec["ids"])}
-    work = _chosen(folders, node.spec["inputs"])
-    rows: dict[tuple[str, str], list[tuple[Photomicrograph, Mapping[str, float]]]] = {
-        (method, target): [] for method in work.maps for target in TARGETS
-    }
-    drawn: dict[tuple[str, str], dict[str, list[tuple[float, ...]]]] = {key: {} for key in rows}
-    if work.maps and work.regards:
-        crops_ = read_crops(node, folders)
-        subject, network = trained_subject(node, folders, crops_.size)
-        known = imputers(PAD / 255 if network is None else 0.0)
-        at = np.asarray([regard.row for regard in work.regards], np.int64)
-        windows = [_window(photographs[regard.image_id], regard.box, crops_.size) for regard in work.regards]
-        relevance = [_relevance(work, row, window, crops_.size) for row, window in enumerate(windows)]
-        pictures = (picture for inputs in inputs_of(network, crops_, at, node.local["device"]) for picture in inputs)
-        answers = tested(
-            _probes(pictures, windows, relevance, crops_.size),
-            _values(subject, work.regards),
-            known,
-            steps=STEPS,
-            batch=_batch(crops_.size),
-            device=node.local["device"],
-        )
-        names = tuple(imputer.name for imputer in known)
-        for regard, cells, one in zip(work.regards, relevance, answers, strict=True):
-            for key, removed in _removals(list(work.maps), cells, one, names):
-                rows[key].append((photographs[regard.image_id], faithfulness(removed)))
-                for name, values in curves(removed).items():
-                    drawn[key].setdefault(name, []).append(tuple(float(f"{value:.6g}") for value in values))
-    tables = [_table(key, scored, drawn[key]) for key, scored in rows.items()]
-    tables += [MapScores(method, target, reason=why) for method, why in work.reasons.items() for target in TARGETS]
+    known = {photo.id: photo for photo in photographs_of(node, folders, node.spec["ids"])}
+    regards, maps, reasons = _chosen(folders, node.spec["inputs"])
+    work = _Work(node, read_crops(node, folders), known, regards, maps)
+    tables = _tables(work, folders)
+    tables += [MapScores(method, target, reason=why) for method, why in reasons.items() for target in TARGETS]
     (out / "map_scores.json").write_text(json.dumps([asdict(one) for one in tables]), encoding="utf-8")
 
 
-def _chosen(folders: Folders, at_most: int) -> _Tested:
-    """Take inputs of as many photographs as there are, in an order that says nothing about them."""
+def _chosen(folders: Folders, at_most: int) -> tuple[list[Regard], dict[str, NDArray[np.float32]], Mapping[str, str]]:
+    """Take inputs of as many photographs as there are, the maps of all methods, and why some methods have none."""
     maps, reasons = {}, {}
-    regards: Sequence[Regard] = ()
+    regards: list[Regard] = []
     for name, folder in folders.items():
         if not name.startswith(EXPLAINS):
             continue
@@ -101,11 +87,14 @@ def _chosen(folders: Folders, at_most: int) -> _Tested:
         else:
             reasons[method] = reason
     kept = sorted(_in_turn(regards)[:at_most])
-    return _Tested([regards[at] for at in kept], {name: one[kept] for name, one in maps.items()}, reasons)
+    return [regards[at] for at in kept], {name: one[kept] for name, one in maps.items()}, reasons
 
 
 def _in_turn(regards: Sequence[Regard]) -> list[int]:
-    """Order inputs: the first of every photograph, then the second of those that have one, and so on."""
+    """Order inputs: the first of every photograph, then the second of those that have one, and so on.
+
+    The order of photographs says nothing about them.
+    """
     seen: dict[str, int] = {}
     order = []
     for at, regard in enumerate(regards):
@@ -114,27 +103,33 @@ def _in_turn(regards: Sequence[Regard]) -> list[int]:
     return [at for _, _, at in sorted(order)]
 
 
-Relevance = tuple[tuple[int, NDArray[np.float64]], ...]
-"""Of one input: the column of f and the relevance of each cell, by method and target."""
+def _tables(work: _Work, folders: Folders) -> list[MapScores]:
+    """Score every method and target, input by input."""
+    if not work.regards:
+        return [MapScores(*key) for key in work.keys]
+    from ..explain.faithful import probe_maps  # noqa: PLC0415
+    from ..explain.imputers import imputers  # noqa: PLC0415
 
-
-def _relevance(work: _Tested, row: int, window: Window, size: tuple[int, int]) -> Relevance:
-    from ..explain.units import cell_means, grid  # noqa: PLC0415
-
-    units = grid(size, window)
-    return tuple(
-        (column, cell_means(maps[row, column], units)) for maps in work.maps.values() for column in range(len(TARGETS))
+    subject, network = trained_subject(work.node, folders, work.crops.size)
+    found = probe_maps(
+        _cases(work, work.batches(network)),
+        _values(subject, work.regards),
+        imputers(PAD / 255 if network is None else 0.0),
+        batch=_batch(work.crops.size),
+        device=work.node.local["device"],
     )
+    by_key = dict(zip(work.keys, zip(*found, strict=True), strict=True))
+    more = diagnose(work.node, work.maps, subject, work.batches(network), [one.sign for one in work.regards])
+    return [_table(work, key, removed, more.get(key)) for key, removed in by_key.items()]
 
 
-def _probes(
-    pictures: Iterator[Tensor], windows: Sequence[Window], relevance: Sequence[Relevance], size: tuple[int, int]
-) -> Iterator[Probed]:
-    from ..explain.perturbation import Probed  # noqa: PLC0415
-    from ..explain.units import grid  # noqa: PLC0415
+def _cases(work: _Work, batches: Iterator[Tensor]) -> Iterator[Case]:
+    from ..explain.faithful import Case  # noqa: PLC0415
 
-    for picture, window, maps in zip(pictures, windows, relevance, strict=True):
-        yield Probed(picture, grid(size, window), maps)
+    pictures = (picture for inputs in batches for picture in inputs)
+    for row, (regard, picture) in enumerate(zip(work.regards, pictures, strict=True)):
+        own = [(column, maps[row, column]) for maps in work.maps.values() for column in range(len(TARGETS))]
+        yield Case(picture, _window(work.photographs[regard.image_id], regard.box, work.crops.size), own)
 
 
 def _window(photo: Photomicrograph, box: Box | None, size: tuple[int, int]) -> Window:
@@ -148,7 +143,7 @@ def _window(photo: Photomicrograph, box: Box | None, size: tuple[int, int]) -> W
 
 
 def _values(subject: Subject, regards: Sequence[Regard]) -> Callable[[Tensor, NDArray[np.int64]], Tensor]:
-    """Return f of inputs, one column a target; the sense's sign is that of the input they were made of."""
+    """Return f of pictures, one column a target; the sense's sign is that of the input they were made of."""
     import torch  # noqa: PLC0415
 
     from ..explain.targets import value  # noqa: PLC0415
@@ -167,30 +162,14 @@ def _batch(size: tuple[int, int]) -> int:
     return max(8, ROWS_OF_224 * 224 * 224 // (size[0] * size[1]))
 
 
-def _removals(
-    methods: Sequence[str], relevance: Relevance, one: Answers, names: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, str], Removals]]:
-    """Yield, by method and target, what was found about the map of one input."""
-    keys = [(method, target) for method in methods for target in TARGETS]
-    for number, (key, (column, cells)) in enumerate(zip(keys, relevance, strict=True)):
-        yield (
-            key,
-            Removals(
-                relevance=cells,
-                whole=float(one.whole[column]),
-                single=one.single[:, :, column],
-                morf=one.morf[:, number],
-                lerf=one.lerf[:, number],
-                control_morf=one.control_morf[:, column],
-                control_lerf=one.control_lerf[:, column],
-                imputers=names,
-            ),
-        )
-
-
 def _table(
-    key: tuple[str, str],
-    scored: Sequence[tuple[Photomicrograph, Mapping[str, float]]],
-    drawn: Mapping[str, Sequence[tuple[float, ...]]],
+    work: _Work, key: tuple[str, str], removed: Sequence[Removals], more: Sequence[Mapping[str, float]] | None
 ) -> MapScores:
-    return replace(table(*key, scored), curves={name: tuple(values) for name, values in drawn.items()})
+    """Gather what was found about the maps of one method and target, one of `removed` an input."""
+    scored = [{**faithfulness(one), **extra} for one, extra in zip(removed, more or [{}] * len(removed), strict=True)]
+    photographs = [work.photographs[regard.image_id] for regard in work.regards]
+    drawn = [curves(one) for one in removed]
+    rounded = {
+        name: tuple(tuple(float(f"{value:.{DIGITS}g}") for value in one[name]) for one in drawn) for name in drawn[0]
+    }
+    return replace(table(*key, list(zip(photographs, scored, strict=True))), curves=rounded)

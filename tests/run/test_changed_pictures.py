@@ -27,6 +27,7 @@ recipe = { seed = 5, n_images = 30, width = 96, height = 64, kinds = { sigma = 2
 [explaining]
 perturbed = 3
 changed = 4
+diagnostics = true
 
 [training.scratch]
 epochs = 1
@@ -129,3 +130,17 @@ def test_photographs_under_a_condition_are_not_changed_once_more(tmp_path):
     render_variants(RECIPE, ["00000~blur=1.5", "00001~blur=1.5"], "without=tails", 5, tmp_path)
     assert json.loads((tmp_path / "ids.json").read_text(encoding="utf-8")) == []
     assert np.load(tmp_path / "images.npy").shape == (0, 64, 96, 3)
+
+
+def test_maps_are_tested_on_as_many_inputs_as_asked(ran):
+    (record,) = [r for r in ran.records() if r.cell.word == "whole-image+small_vgg@scratch"]
+    (tested,) = [t for t in record.maps if (t.method, t.target) == ("grad-cam", "sense") and "cpf" in t.values]
+    assert len(set(tested.image_id)) == len(tested.image_id) == 3
+    assert all(len(curve) == 10 for curve in tested.curves["morf"])
+    assert all(value is not None for value in tested.values["srg_control"])
+
+
+def test_diagnostics_come_when_they_are_asked_for(ran):
+    (record,) = [r for r in ran.records() if r.cell.word == "whole-image+small_vgg@scratch"]
+    (tested,) = [t for t in record.maps if (t.method, t.target) == ("grad-cam", "presence") and "cpf" in t.values]
+    assert all(value >= 0 for value in (*tested.values["infidelity"], *tested.values["max_sensitivity"]))

@@ -112,6 +112,7 @@ FAKES = {
         view="crop", uses_truth=False, own_head=False, detect=lambda p: [], fit=lambda: None, load=lambda: None
     ),
 }
+FAKES["looker"] = SimpleNamespace(needs="features", explain=lambda subject, inputs, target: None)
 for number in range(3):
     FAKES[f"learner{number}"] = FAKES["learner"]
 for number in range(6):
@@ -354,3 +355,52 @@ def test_the_keys_of_a_plan_are_pinned(tiny_suite):
     made = plan_of(tiny_suite, detectors=("whole", "boxes", "learner"), backbones=(*BACKBONES, "own-head"))
     found = {f"{n.kind}: {n.label}": n.key[:16] for n in topological(list(made.cells.values()))}
     assert found == GOLDEN_PLAN
+
+
+GOLDEN_LOOKS = {
+    "chirality: compare maps of mirror images, crops of net@frozen, fold f0": "cf3635182c7a9b69",
+    "chirality: compare maps of mirror images, crops of net@scratch, fold f0": "9e40ed15d0590bf2",
+    "chirality: compare maps of mirror images, images of net@frozen, fold f0": "f6a8617a786f3993",
+    "chirality: compare maps of mirror images, images of net@scratch, fold f0": "d5dc83892faf6d37",
+    "explain: explain net@frozen by looker on mirror images": "30b9b328ae40d8fd",
+    "explain: explain net@frozen by looker with random weights": "b6f036aeb0c674e2",
+    "explain: explain net@frozen by looker, seed 0, fold f0": "9f33ff272cb2388f",
+    "explain: explain net@scratch by looker on mirror images": "e5036345efb274cb",
+    "explain: explain net@scratch by looker with random weights": "7974c59c80e5ae82",
+    "explain: explain net@scratch by looker, seed 0, fold f0": "c494422528801102",
+    "localise: score maps of looker, crops of net@frozen, fold f0": "0948a591897e87ab",
+    "localise: score maps of looker, crops of net@scratch, fold f0": "75b2dbb1f5ffebd4",
+    "localise: score maps of looker, images of net@frozen, fold f0": "479a313ed5a8e41d",
+    "localise: score maps of looker, images of net@scratch, fold f0": "6b5e80ab0e37195c",
+    "perturb: test maps of net@frozen on crops, seed 0, fold f0": "18928219779b4a8a",
+    "perturb: test maps of net@frozen on images, seed 0, fold f0": "985f4309b7afdf0d",
+    "perturb: test maps of net@scratch on crops, seed 0, fold f0": "08bd5349c3b24c2f",
+    "perturb: test maps of net@scratch on images, seed 0, fold f0": "afa04749fba07daa",
+    "trials: ask net@frozen about changed pictures, crops, seed 0, fold f0": "75d39ae462f35f60",
+    "trials: ask net@frozen about changed pictures, images, seed 0, fold f0": "ab5b1e31c01deeab",
+    "trials: ask net@scratch about changed pictures, crops, seed 0, fold f0": "c9f9064574ce0a14",
+    "trials: ask net@scratch about changed pictures, images, seed 0, fold f0": "8dbedf0e0d52ea27",
+    "watch_boxes: explain boxes of learner, seed 0, fold f0": "a939803882356bef",
+}
+
+
+@pytest.mark.usefixtures("fake_plugins")
+def test_the_keys_of_what_is_asked_about_looking_are_pinned(tiny_suite):
+    made = plan_of(
+        tiny_suite, detectors=("whole", "learner"), backbones=("net@scratch", "net@frozen"), explainers=("looker",)
+    )
+    asked = [node for maps in made.maps.values() for node in maps.values()]
+    kinds = {"explain", "localise", "perturb", "chirality", "trials", "watch_boxes"}
+    found = {f"{n.kind}: {n.label}": n.key[:16] for n in topological(asked) if n.kind in kinds}
+    assert {name.partition(":")[0] for name in found} == kinds
+    assert found == GOLDEN_LOOKS
+
+
+@pytest.mark.usefixtures("fake_plugins")
+def test_detectors_share_what_is_asked_of_a_backbone_on_true_boxes(tiny_suite):
+    made = plan_of(
+        tiny_suite, detectors=("boxes", "learner", "more-boxes"), backbones=("net@scratch",), explainers=("looker",)
+    )
+    asked = [node for maps in made.maps.values() for node in maps.values()]
+    counts = {kind: len({n.key for n in topological(asked) if n.kind == kind}) for kind in ("perturb", "trials")}
+    assert counts == {"perturb": 1, "trials": 1}

@@ -11,8 +11,10 @@ from .errors import DataError, UnknownNameError, UsageError
 from .plugins import Plugin
 from .records import Cell, CellRecord, Explanation, Prediction
 from .report.conditions import ConditionTable, build_by_condition, conditions_of
+from .report.evidence import with_evidence
 from .report.exhibits import Exhibit, Unsolved
-from .report.leaderboard import build, current_records, map_rows
+from .report.leaderboard import build, current_records
+from .report.map_board import map_rows
 from .report.selection import Chosen, Order, Selection, default_kinds, failed_by_every_system, select
 from .run.entries import load_explainers
 from .run.inputs import Files
@@ -54,7 +56,8 @@ class Curator:
         if explained:
             self._session.source.require_pixels()
             self._look(selection.chosen)
-        return self._gallery(cells[0].cell.system, cells, selection)
+        gallery = self._gallery(cells[0].cell.system, cells, selection)
+        return with_evidence(gallery, cells, self._ranked.name)
 
     def report(self, folder: Path, *, pixels: bool) -> Path:
         """Write the static report of all results that are there."""

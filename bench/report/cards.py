@@ -56,6 +56,18 @@ class Card:
         )
 
     @property
+    def removals(self) -> tuple[tuple[str, float | None, str], ...]:
+        """What removing cells says of the maps for the true sense: a name, its value, and why it has none."""
+        known = self.exhibit.removed
+        if known is None:
+            return ()
+        return (
+            ("CPF, true sense", known.cpf, "map or answers are constant"),
+            ("LeRF − MoRF, true sense", known.gap, "the map is constant"),
+            ("LeRF − MoRF, best order", known.control, "the answers are constant"),
+        )
+
+    @property
     def facts(self) -> tuple[tuple[str, str], ...]:
         """What is known of photograph and prediction."""
         return (("Kind", self.kind), *_circumstances(self.exhibit, self.picture))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..metrics import KINDS, LOSSES, Impact
+from .box_maps import BoxMapRow
 from .detectors import DetectorRow
 from .leaderboard import Leaderboard, Row
+from .map_columns import BOX_COLUMNS
 from .writing import drawn, md_line, md_text, short, with_interval
 
 DETECTOR_COLUMNS: tuple[tuple[str, str], ...] = (
@@ -42,6 +44,8 @@ class Block:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
+    """Why lines are without values."""
 
 
 DETECTOR_NOTE = (
@@ -53,6 +57,11 @@ LOST_NOTE = (
     "harm. Then errors by TIDE's kinds: their number at the system's threshold, and the sense-aware AP50 that fixing",
     "them would give back, whatever the threshold.",
 )
+LOOKED_NOTE = (
+    "Maps of the detector: of its box of a clast (found), of the true box of a clast that it has no box for (missed:",
+    "what did it look at instead?), of its box where no clast is (false alarm). Lift: 0 chance, 1 all heat on clasts;",
+    "shares of the heat by part; CPF and SRG as above, for what was found.",
+)
 
 
 def blocks(board: Leaderboard) -> tuple[Block, ...]:
@@ -62,6 +71,8 @@ def blocks(board: Leaderboard) -> tuple[Block, ...]:
         found.append(_detectors(board.detectors))
     if losing := losing_rows(board):
         found.append(_losses(losing))
+    if board.box_maps:
+        found.append(_looked(board.box_maps))
     return tuple(found)
 
 
@@ -86,7 +97,7 @@ def terminal_block(block: Block) -> str:
     for first, *cells in block.rows:
         name = first.replace(" + ", "\n+ ").replace(", own head", ",\nown head")
         table.add_row(Text(name), *(Text(cell.replace(" [", "\n[").replace(" (", "\n(")) for cell in cells))
-    return "\n".join([drawn(table), *block.note])
+    return "\n".join([drawn(table), *block.note, *block.reasons])
 
 
 def markdown_block(block: Block) -> list[str]:
@@ -99,6 +110,7 @@ def markdown_block(block: Block) -> list[str]:
         *(md_line([md_text(first), *cells]) for first, *cells in block.rows),
         "",
         *block.note,
+        *(f"- {md_text(text)}" for text in block.reasons),
     ]
 
 
@@ -111,6 +123,22 @@ def _detectors(rows: Sequence[DetectorRow]) -> Block:
 def _detector_line(row: DetectorRow, *, dropped: bool) -> tuple[str, ...]:
     scores = (with_interval(row.scores.get(name)) for name, _ in DETECTOR_COLUMNS)
     return row.name, *scores, *([str(row.n_dropped)] if dropped else []), str(row.n_images)
+
+
+def _looked(rows: Sequence[BoxMapRow]) -> Block:
+    columns = [column for group in BOX_COLUMNS for column in group]
+    reasons = dict.fromkeys(f"No maps of {row.detector}, {row.target}: {row.reason}." for row in rows if row.reason)
+    return Block(
+        "Where detectors look",
+        ("detector", "method", "box", *(column.title for column in columns), "boxes"),
+        tuple(
+            (row.detector, row.method, row.target, *(with_interval(row.scores.get(one.name)) for one in columns),
+             str(row.n_maps))
+            for row in rows
+        ),
+        LOOKED_NOTE,
+        tuple(reasons),
+    )  # fmt: skip
 
 
 def _losses(rows: Sequence[Row]) -> Block:

@@ -62,7 +62,7 @@ class DetectorRow:
     @property
     def name(self) -> str:
         """The detector, as readers see it."""
-        return f"{self.detector}, own head" if self.own_head else self.detector
+        return shown_name(self.detector, own_head=self.own_head)
 
 
 class Boxes:
@@ -140,6 +140,11 @@ class Boxes:
             n_images=_n_images(cells),
             n_cells=len(cells),
         )
+
+
+def shown_name(detector: str, *, own_head: bool) -> str:
+    """Return a detector as readers see it."""
+    return f"{detector}, own head" if own_head else detector
 
 
 def trained(cell: Cell) -> Trained:

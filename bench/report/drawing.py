@@ -226,6 +226,14 @@ def as_png(figure: Figure, dpi: int) -> bytes:
     return out.getvalue()
 
 
+def as_pdf(figure: Figure) -> bytes:
+    """Return a figure as PDF, without a date or a name of the software."""
+    out = io.BytesIO()
+    metadata = {"Creator": "clastbench", "Producer": None, "CreationDate": None}
+    figure.savefig(out, format="pdf", dpi=DPI, metadata=metadata)
+    return out.getvalue()
+
+
 def check_format(path: Path, dpi: int = DPI) -> None:
     """Refuse what is no print format.
 

@@ -10,6 +10,18 @@ from .finds.mistakes import DetectionMistake
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """What became of one photograph while its cells were removed in the order of its maps for the true sense."""
+
+    cpf: float | None
+    """Rank correlation of the maps with what each cell matters."""
+    gap: float | None
+    """LeRF less MoRF of the maps, in logits: above 0 the order is right."""
+    control: float | None
+    """The same for the order of what each cell matters: about the best there is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exhibit:
     """One photograph as one system saw it."""
 
@@ -26,6 +38,8 @@ class Exhibit:
     """Why there are no maps."""
     mistake: DetectionMistake | None = None
     """The mistake about a clast that is shown; None where it is the answer about the photograph. It has no maps."""
+    removed: Removed | None = None
+    """None where nobody asked this photograph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +62,5 @@ class MapRow:
     """By name, of `metrics.MAP_METRICS`."""
     reason: str | None = None
     """Why there are no maps: the method cannot work on this model."""
+    partly: str | None = None
+    """Why some scores or folds are missing, though there are maps."""

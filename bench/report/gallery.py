@@ -29,6 +29,8 @@ class Gallery:
     """What readers need to repeat it, by a name of their language: plugins, weights, seeds."""
     rights: str | None = None
     """What may be done with the photographs."""
+    standing: str | None = None
+    """How far the system's maps are to be trusted, and its gates, in words."""
 
     @property
     def counts(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +27,7 @@ def draw_grid(grid: Grid, title: str) -> tuple[bytes, bytes]:
     """Return the grid as PNG and as PDF. Equal input gives equal bytes."""
     with drawing.settings():
         figure = _drawn(grid, title)
-        return drawing.as_png(figure, drawing.DPI), _as_pdf(figure)
+        return drawing.as_png(figure, drawing.DPI), drawing.as_pdf(figure)
 
 
 def _drawn(grid: Grid, title: str) -> Figure:
@@ -77,11 +76,3 @@ def _name(name: str, role: str | None = None) -> str:
     cut = name if len(name) <= _LONGEST else f"{name[: _LONGEST - _END - 1]}…{name[-_END:]}"
     shown = drawing.plain(cut)
     return f"{shown} ({role})" if role else shown
-
-
-def _as_pdf(figure: Figure) -> bytes:
-    """Return a figure as PDF, without a date or a name of the software."""
-    out = io.BytesIO()
-    metadata = {"Creator": "clastbench", "Producer": None, "CreationDate": None}
-    figure.savefig(out, format="pdf", dpi=drawing.DPI, metadata=metadata)
-    return out.getvalue()

@@ -13,24 +13,24 @@ from .. import results
 from ..errors import DataError, UnknownNameError
 from ..metrics import (
     DETECTION_METRICS,
-    Comparison,
     Impact,
     Observations,
     compare_all,
-    compare_maps,
     confusion_scores,
-    gate_randomisation,
     metrics_for,
     score_all,
-    score_maps,
 )
-from ..records import CLASSES, EXTERNAL, CellRecord, MapScores, Score, ceiling, untrained
+from ..records import CLASSES, EXTERNAL, CellRecord, Score
 from ..run.scoring import observe
 from ..suite import Reference, Suite
+from .box_maps import BoxMapRow, box_map_rows
 from .detectors import Boxes, DetectorRow
-from .exhibits import MapRow
+from .map_board import MAP_COLUMNS, by_pair, map_ranks, map_scores, unmapped
+from .trust_board import FORCED, TRUST, TrustRank, failed_gates, gates_named, trust_ranks, trust_scores
 
 HEADLINE = "macro_f1"
+GATES_COLUMN = "gates"
+"""Is no score: a mark for each of the five gates."""
 COLUMNS: tuple[tuple[str, str], ...] = (
     ("macro_f1", "macro-F1"),
     ("accuracy", "accuracy"),
@@ -39,24 +39,16 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("sense_end_to_end", "sense, end to end"),
     ("majority_rate", "majority"),
     ("sense_ap50", "sense AP50"),
+    ("trust", "trust"),
+    (GATES_COLUMN, "gates"),
+    ("cpf", "CPF"),
+    ("srg", "SRG"),
     ("lift_sense", "lift, sense"),
     ("lift_presence", "lift, presence"),
     ("tail_share", "tail share"),
-    ("gate_randomisation", "gate 1"),
 )
 BOXED = ("sense_ap50",)
 """The columns that only boxes have."""
-MAP_COLUMNS: Mapping[str, tuple[str, str]] = {
-    "lift_sense": ("sense", "lift"),
-    "lift_presence": ("presence", "lift"),
-    "tail_share": ("sense", "share_tails"),
-}
-"""Target and metric behind each column that speaks of the ranked method's maps."""
-MAP_CONTEXT: Mapping[str, tuple[str, str]] = {"rho": ("sense", "rho"), "tail_area": ("sense", "area_tails")}
-"""What chance would give: the outlines' and the tails' share of the area."""
-GATE = "gate_randomisation"
-MAP_NAMES = (*MAP_COLUMNS, GATE, *MAP_CONTEXT, "lift_centre", "lift_ceiling")
-"""All that is said of maps; the last two are the lift of a centred Gaussian and of the outlines themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +73,17 @@ class Row:
     """Whether its detector proposes boxes, and so may be wrong."""
     errors: Mapping[str, Impact] = field(default_factory=dict)
     """What each of TIDE's kinds of error comes to, by name; empty without boxes."""
+    trust_rank: int | None = None
+    """1 + the number of systems significantly more trustworthy; None without trust, and where a gate is failed."""
+    trust_stability: float | None = None
+    """Share of random weightings of trust's parts under which that rank stays."""
+    unranked: str | None = None
+    """Why a system with a value has no rank."""
+
+    @property
+    def failed_gates(self) -> tuple[str, ...]:
+        """The gates that it fails, by name."""
+        return failed_gates(self.scores)
 
     @property
     def system(self) -> str:
@@ -112,6 +115,10 @@ class Leaderboard:
     """Result files that are there and not ranked, with the reason."""
     detectors: tuple[DetectorRow, ...] = ()
     """Best first; empty where no system was asked for boxes."""
+    box_maps: tuple[BoxMapRow, ...] = ()
+    """Where detectors looked; empty where nobody asked."""
+    method: str = ""
+    """The method whose maps are ranked; empty where the suite names none."""
 
 
 def current_records(folder: Path, digest: str) -> tuple[list[CellRecord], tuple[str, ...]]:
@@ -168,24 +175,36 @@ def build(
     observed = {pair: _observations(cells) for pair, cells in by_system.items()}
     whole = {pair: seen for pair, seen in observed.items() if complete(by_system[pair], suite)}
     method = suite.explainers[0] if suite.explainers else ""
-    if metric in MAP_COLUMNS:
-        ranks = _map_ranks({pair: by_system[pair] for pair in whole}, metric, method)
+    rows = {pair: _row(cells, observed[pair], method=method, boxes=boxes) for pair, cells in by_system.items()}
+    cells_of = {pair: by_system[pair] for pair in whole}
+    trusted = trust_ranks({pair: own for pair, own in cells_of.items() if not rows[pair].failed_gates}, method)
+    if metric == TRUST:
+        ranks = {pair: one.rank for pair, one in trusted.items()}
+    elif metric in MAP_COLUMNS:
+        ranks = map_ranks(cells_of, metric, method)
     elif metric in DETECTION_METRICS:
         ranks = boxes.ranks(whole, metric)
     else:
         ranks = _ranks(whole, metric)
-    rows = [
-        _row(cells, observed[pair], ranks.get(pair), method=method, boxes=boxes) for pair, cells in by_system.items()
+    placed = [
+        replace(
+            _placed(row, trusted.get(pair)),
+            rank=ranks.get(pair),
+            unranked=None if pair in ranks else _unranked(row, metric, whole=pair in whole),
+        )
+        for pair, row in rows.items()
     ]
     return Leaderboard(
         suite=suite.shown_name,
         version=suite.version,
         digest=digest,
         metric=metric,
-        rows=tuple(sorted(rows, key=lambda row: _order(row, metric))),
+        rows=tuple(sorted(placed, key=lambda row: _order(row, metric))),
         references=tuple(_reference(reference) for reference in suite.references),
         left_out=left_out,
         detectors=boxes.detectors(),
+        box_maps=box_map_rows(record for cells in by_system.values() for record in cells),
+        method=method,
     )
 
 
@@ -213,130 +232,57 @@ def _observations(cells: Sequence[CellRecord]) -> Observations:
 
 def _ranks(observed: Mapping[tuple[str, str], Observations], metric: str) -> dict[tuple[str, str], int]:
     if metric not in metrics_for(CLASSES):
-        raise UnknownNameError("metric", metric, [*metrics_for(CLASSES), *DETECTION_METRICS, *MAP_COLUMNS])
+        raise UnknownNameError("metric", metric, [*metrics_for(CLASSES), *DETECTION_METRICS, TRUST, *MAP_COLUMNS])
     if not observed:
         return {}
     pairs = {" + ".join(pair): pair for pair in observed}
-    return _by_pair(compare_all({name: observed[pair] for name, pair in pairs.items()}, metric), pairs)
+    return by_pair(compare_all({name: observed[pair] for name, pair in pairs.items()}, metric), pairs)
 
 
-def _map_ranks(
-    cells: Mapping[tuple[str, str], Sequence[CellRecord]], metric: str, method: str
-) -> dict[tuple[str, str], int]:
-    """Rank by what the maps came to, among systems explained on the same inputs; without maps there is no rank."""
-    target, name = MAP_COLUMNS[metric]
-    tables = {pair: tables_of(own, method, target) for pair, own in cells.items()}
-    alike: dict[object, dict[str, tuple[str, str]]] = defaultdict(dict)
-    for pair, own in tables.items():
-        if any(one.values for one in own) and not any(one.reason for one in own):
-            alike[_inputs(own)][" + ".join(pair)] = pair
-    ranks: dict[tuple[str, str], int] = {}
-    for pairs in alike.values():
-        ranks |= _by_pair(compare_maps({shown: tables[pair] for shown, pair in pairs.items()}, name), pairs)
-    return ranks
+def _placed(row: Row, trusted: TrustRank | None) -> Row:
+    return replace(row, trust_rank=trusted.rank, trust_stability=trusted.stability) if trusted else row
 
 
-def _inputs(tables: Sequence[MapScores]) -> object:
-    """What maps are of: only scores of the same inputs compare, since a tight crop makes lift another question."""
-    seen = ((one.image_id, one.values.get("rho", ())) for one in tables)
-    return tuple(sorted(pair for ids, rho in seen for pair in zip(ids, rho, strict=True)))
+def _unranked(row: Row, metric: str, *, whole: bool) -> str | None:
+    """Why a system without a rank has none, where its value does not say so itself."""
+    if row.n_failed or metric not in row.scores or row.scores[metric].value is None:
+        return None
+    if not whole:
+        return "some folds or seeds are missing"
+    if metric == TRUST and row.failed_gates:
+        return f"fails {gates_named(row.failed_gates)}"
+    return "some of its cells have no maps"
 
 
-def _by_pair(compared: Comparison, pairs: Mapping[str, tuple[str, str]]) -> dict[tuple[str, str], int]:
-    ranked = zip(compared.systems, compared.ranks, compared.values, strict=True)
-    return {pairs[name]: rank for name, rank, value in ranked if value is not None}
-
-
-def tables_of(cells: Sequence[CellRecord], method: str, target: str) -> list[MapScores]:
-    """Return the tables of one method (or of maps from outside) and target, one a cell that was explained."""
-    return [
-        table for cell in cells for table in cell.maps if table.method in (method, EXTERNAL) and table.target == target
-    ]
-
-
-def map_scores(cells: Sequence[CellRecord], method: str) -> dict[str, Score]:
-    """Return the columns that speak of maps, gate 1, and what to read them by; those without a value say why."""
-    found = {}
-    for column, (target, name) in {**MAP_COLUMNS, **MAP_CONTEXT}.items():
-        tables = tables_of(cells, method, target)
-        if tables:
-            found[column] = replace(_one(tables, name), metric=column)
-    for column, other in (("lift_centre", "centre"), ("lift_ceiling", ceiling(method))):
-        tables = [table for cell in cells for table in cell.maps if table.method == other]
-        if tables:
-            found[column] = replace(_one(tables, "lift"), metric=column)
-    if tables_of(cells, method, "sense"):
-        found[GATE] = _gate(cells, method)
-    return found
-
-
-def _one(tables: Sequence[MapScores], name: str) -> Score:
-    """Score one metric; a fold whose maps failed is left out (and named below the table), one without any is empty."""
-    usable = [_only(table, name) for table in tables if table.reason is None]
-    scored = [score for score in score_maps(usable) if score.metric == name]
-    reason = next((table.reason for table in tables if table.reason), "no test photograph has a sense and an outline")
-    return scored[0] if scored else Score(name, None, reason=reason)
-
-
-def _gate(cells: Sequence[CellRecord], method: str) -> Score:
-    """Gate 1 for the sense, over the cells that have both kinds of maps."""
-    trained, random, reasons = [], [], []
-    for cell in cells:
-        ours = [table for table in cell.maps if (table.method, table.target) == (method, "sense")]
-        theirs = [table for table in cell.maps if (table.method, table.target) == (untrained(method), "sense")]
-        reasons += [table.reason for table in (*ours, *theirs) if table.reason]
-        if ours and theirs and not ours[0].reason and not theirs[0].reason:
-            trained.append(_only(ours[0], "lift"))
-            random.append(_only(theirs[0], "lift"))
-    if trained:
-        return gate_randomisation(trained, random)
-    return Score(GATE, None, reason=reasons[0] if reasons else "no network of random weights was explained")
-
-
-def map_rows(cells: Sequence[CellRecord]) -> tuple[MapRow, ...]:
-    """Return every score of every method's maps of one system, controls and ceiling included."""
-    gathered: dict[tuple[str, str], list[MapScores]] = defaultdict(list)
-    for cell in cells:
-        for table in cell.maps:
-            gathered[table.method, table.target].append(table)
-    found = []
-    for (method, target), tables in gathered.items():
-        usable = [table for table in tables if table.reason is None]
-        reason = None if usable else tables[0].reason
-        found.append(MapRow(method, target, {score.metric: score for score in score_maps(usable)}, reason))
-    return tuple(found)
-
-
-def _only(table: MapScores, name: str) -> MapScores:
-    return replace(table, values={name: table.values[name]} if name in table.values else {})
-
-
-def _row(cells: Sequence[CellRecord], seen: Observations, rank: int | None, *, method: str, boxes: Boxes) -> Row:
+def _row(cells: Sequence[CellRecord], seen: Observations, *, method: str, boxes: Boxes) -> Row:
     bad = [cell for cell in cells if cell.status == "failed"]
-    scores = (*_scores(cells, seen), *boxes.scores(cells))
     training = [cell.timings["fit_s"] for cell in cells if "fit_s" in cell.timings]
     inference = [cell.timings["ms_per_image"] for cell in cells if "ms_per_image" in cell.timings]
     return Row(
-        rank=rank,
+        rank=None,
         detector=cells[0].cell.detector,
         backbone=cells[0].cell.backbone,
-        scores={score.metric: score for score in scores} | map_scores(cells, method),
+        scores=_with_maps((*_scores(cells, seen), *boxes.scores(cells)), cells, method),
         fit_s=sum(training) if training else None,
         ms_per_image=sum(inference) / len(inference) if inference else None,
         n_images=len(set(seen.image_id)),
         n_cells=len(cells),
         n_failed=len(bad),
         reason=bad[0].reason if bad else None,
-        unmapped=_unmapped(cells, method),
+        unmapped=unmapped(cells, method),
         proposes=_proposes(cells),
         errors=boxes.errors(cells),
     )
 
 
-def _unmapped(cells: Sequence[CellRecord], method: str) -> str | None:
-    tables = tables_of(cells, method, "sense")
-    reasons = [table.reason for table in tables if table.reason]
-    return f"{len(reasons)} of {len(tables)} cells: {reasons[0]}" if 0 < len(reasons) < len(tables) else None
+def system_scores(cells: Sequence[CellRecord], method: str) -> dict[str, Score]:
+    """Return what the leaderboard says of one system without its boxes: answers, maps, trust, changed pictures."""
+    return _with_maps(_scores(cells, _observations(cells)), cells, method)
+
+
+def _with_maps(scores: Iterable[Score], cells: Sequence[CellRecord], method: str) -> dict[str, Score]:
+    named = {score.metric: score for score in scores}
+    return named | map_scores(cells, method) | trust_scores(cells, method, named.get(FORCED))
 
 
 def _scores(cells: Sequence[CellRecord], seen: Observations) -> tuple[Score, ...]:

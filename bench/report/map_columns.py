@@ -44,6 +44,26 @@ SCORES: tuple[MapColumn, ...] = tuple(
 )
 SHARES: tuple[MapColumn, ...] = tuple(_column(f"share_{name}", name, f"area_{name}") for name in REGIONS)
 LIFTS: tuple[MapColumn, ...] = tuple(_column(f"lift_{name}", name) for name in REGIONS)
+FAITHFUL: tuple[MapColumn, ...] = (
+    _column("cpf", "CPF"),
+    _column("srg", "SRG"),
+    _column("srg_map", "LeRF − MoRF", "srg_control"),
+    _column("morf", "MoRF"),
+    _column("lerf", "LeRF"),
+    _column("aopc", "AOPC"),
+    _column("insertion", "insertion"),
+    _column("deletion", "deletion"),
+    _column("road", "ROAD"),
+    _column("average_drop", "average drop"),
+)
+"""What removing cells says of the maps; below the difference that of the order of the cells' own effect, the best."""
+DIAGNOSTICS: tuple[MapColumn, ...] = (
+    _column("infidelity", "infidelity"),
+    _column("max_sensitivity", "max-sensitivity"),
+)
+"""Shown where they were asked for."""
+BOX_COLUMNS: tuple[tuple[MapColumn, ...], ...] = ((_column("lift", "lift"),), SHARES, FAITHFUL[:2])
+"""Of the maps of detectors: on the clasts, part by part, and what removal says."""
 
 
 def role(method: str) -> str | None:
@@ -53,6 +73,18 @@ def role(method: str) -> str | None:
     if method in FLOORS:
         return "floor"
     return "untrained" if method.endswith(untrained("")) else None
+
+
+def faithful_columns(rows: Sequence[MapRow]) -> tuple[MapColumn, ...]:
+    """Return the columns of a table of faithfulness: diagnostics where any line has them."""
+    return (*FAITHFUL, *(column for column in DIAGNOSTICS if any(column.name in row.scores for row in rows)))
+
+
+def faithful_lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:
+    """Return the lines of one target that were asked by removing cells, and those that could not be."""
+    names = [column.name for column in (*FAITHFUL, *DIAGNOSTICS)]
+    found = [line for line in lines(rows, target) if any(name in line.row.scores for name in names)]
+    return tuple(line for line in lines(rows, target) if line in found or (found and line.row.reason))
 
 
 def lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:

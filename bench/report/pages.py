@@ -12,10 +12,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..metrics import gate_passed
 from ..records import CLASSES, Score
 from .cards import angle, grouped
 from .heat import STOPS
+from .map_columns import role
+from .trust_board import gate_lines
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -78,8 +79,9 @@ def _environment() -> Environment:
     environment.filters |= {"angle": angle, "number": number, "interval": interval}
     environment.globals |= {
         "Notes": Notes,
-        "gate_passed": gate_passed,
+        "gate_lines": gate_lines,
         "grouped": grouped,
+        "role": role,
         "CLASSES": CLASSES,
         "STOPS": STOPS,
         "policy": policy(),

@@ -9,9 +9,12 @@ from typing import Any
 
 from ..metrics import (
     DETECTION_METRICS,
+    GATES,
     KINDS,
     MAP_METRICS,
     METRICS,
+    TRIAL_METRICS,
+    TRUST,
     ClassificationReport,
     classification_report,
     confusion,
@@ -27,17 +30,21 @@ from .condition_page import write_conditions
 from .conditions import ConditionTable
 from .detection_tables import DETECTOR_COLUMNS, LOST, LOST_MEANS, drops, losing_rows
 from .detectors import WHOLE
+from .evidence import with_evidence, with_removals
 from .exhibits import Exhibit, MapRow, Unsolved
 from .gallery import Gallery
 from .grid_page import GridCard, write_grids
-from .leaderboard import COLUMNS, GATE, MAP_COLUMNS, Leaderboard, Row
+from .leaderboard import COLUMNS, GATES_COLUMN, Leaderboard, Row
 from .loss_bars import bar
-from .map_columns import LIFTS, SCORES, SHARES, lines
+from .map_board import MAP_COLUMNS
+from .map_columns import BOX_COLUMNS, LIFTS, SCORES, SHARES, lines
 from .pictures import Pictures
 from .scale import level
 from .shelf import Shelf
+from .system_evidence import evidence
+from .trust_board import gate_lines
 
-HEADLINES = ("macro_f1", "presence_auroc", "sense_forced", "sense_end_to_end")
+HEADLINES = ("macro_f1", "presence_auroc", "sense_forced", "sense_end_to_end", "trust")
 """The scores that a system's page begins with."""
 UNSOLVED = "failed-by-every-system.html"
 
@@ -111,7 +118,8 @@ def write_report(
         write_conditions(shelf, conditions, pages, shared)
     for page in systems:
         name = pages[page.row.system]
-        shelf.write(f"systems/{name}", _system(page, name, pictures, shared))
+        shown = evidence(shelf, Path(name).stem, page.records, page.maps, page.row.scores, method=board.method)
+        shelf.write(f"systems/{name}", _system(page, name, pictures, shown, shared))
         shelf.write(f"galleries/{name}", _failures(page, name, pictures, shared))
     shelf.write(UNSOLVED, _unsolved(unsolved, pages, pictures, shared))
     return path
@@ -120,6 +128,7 @@ def write_report(
 def columns(board: Leaderboard) -> tuple[Column, ...]:
     """Return the scores that the leaderboard shows, the ranked one first; those that no row has are left out."""
     shown = {name for row in board.rows for name in row.scores} | {board.metric}
+    shown |= {GATES_COLUMN} if shown & {*GATES} - {"gate_reads"} else set()  # gate 4 is known of every system
     titles = {name: title for name, title in COLUMNS if name in shown}
     if board.metric not in titles:
         titles = {board.metric: _title(board.metric), **titles}
@@ -169,7 +178,13 @@ def _index(
         kinds=tuple(KINDS.values()),
         ranked=_title(board.metric),
         whiskers={row.system: whisker(row.scores.get(board.metric)) for row in board.rows},
-        partial=[row for row in board.rows if row.rank is None and not row.n_failed],
+        partial=[
+            (row, row.unranked or f"its {_title(board.metric)} is undefined")
+            for row in board.rows
+            if row.rank is None and not row.n_failed
+        ],
+        trusted=any(TRUST.name in row.scores for row in board.rows),
+        box_columns=BOX_COLUMNS,
         pages=pages,
         n_unsolved=n_unsolved,
         unsolved_page=UNSOLVED,
@@ -180,16 +195,23 @@ def _index(
     )
 
 
-def _system(page: SystemPage, name: str, pictures: Pictures, shared: Mapping[str, Any]) -> str:
+def _system(
+    page: SystemPage, name: str, pictures: Pictures, shown: Mapping[str, Any], shared: Mapping[str, Any]
+) -> str:
     from .pages import render  # noqa: PLC0415
 
     matrix, report = confusion_rows(page.records)
+    examples = with_removals(page.examples, page.records, shared["board"].method)
     return render(
         "system.html",
         root="../",
         page=page,
         headlines=[(_title(one), page.row.scores[one]) for one in HEADLINES if one in page.row.scores],
-        scores=[(_title(one), _meaning(one), score) for one, score in page.row.scores.items() if score.reason != WHOLE],
+        scores=[
+            (_title(one), _meaning(one), score)
+            for one, score in page.row.scores.items()
+            if score.reason != WHOLE and one not in GATES and one not in TRIAL_METRICS
+        ],
         clasts=clast_rows(page.records),
         MEANT=MEANT,
         segments=bar(page.row),
@@ -200,8 +222,9 @@ def _system(page: SystemPage, name: str, pictures: Pictures, shared: Mapping[str
         report=report,
         map_columns=(SCORES, SHARES, LIFTS),
         map_tables=[(target, lines(page.maps, target)) for target in TARGETS] if page.maps else [],
-        cards=cards(page.examples, pictures, pixels=shared["pixels"]),
+        cards=cards(examples, pictures, pixels=shared["pixels"]),
         links=[(f"../galleries/{name}", "Failures of this system"), (f"../{UNSOLVED}", "Failed by every system")],
+        **shown,
         **shared,
     )
 
@@ -209,11 +232,12 @@ def _system(page: SystemPage, name: str, pictures: Pictures, shared: Mapping[str
 def _failures(page: SystemPage, name: str, pictures: Pictures, shared: Mapping[str, Any]) -> str:
     from .pages import render  # noqa: PLC0415
 
+    gallery = with_evidence(page.gallery, page.records, shared["board"].method, page.row.scores)
     return render(
         "gallery.html",
         root="../",
-        gallery=page.gallery,
-        cards=cards(page.gallery.exhibits, pictures, pixels=shared["pixels"]),
+        gallery=gallery,
+        cards=cards(gallery.exhibits, pictures, pixels=shared["pixels"]),
         links=[(f"../systems/{name}", "Scores of this system"), (f"../{UNSOLVED}", "Failed by every system")],
         **shared,
     )
@@ -232,7 +256,7 @@ def _title(name: str) -> str:
     for known in (METRICS, DETECTION_METRICS):
         if name in known:
             return known[name].title
-    return {**dict(COLUMNS), **dict(LOST)}.get(name, name)
+    return {**dict(COLUMNS), **dict(LOST), **_CONTEXT}.get(name, name)
 
 
 def _meaning(name: str) -> str:
@@ -245,11 +269,16 @@ def _meaning(name: str) -> str:
     if name in MAP_COLUMNS:
         target, metric = MAP_COLUMNS[name]
         return f"Of the maps of {target}. {MAP_METRICS[metric].description}"
-    return _GATE_MEANS if name == GATE else ""
+    if name == GATES_COLUMN:
+        rules = "; ".join(f"{one.number} {one.title.lower()}: {one.rule}" for one in gate_lines({}))
+        return f"{rules}. ✓ passed, ✗ failed, – undecided or not asked."
+    return TRUST.description if name == TRUST.name else ""
 
 
 _LOSSES = tuple(Column(name, title, LOST_MEANS[name]) for name, title in LOST)
-_GATE_MEANS = (
-    "Weight randomisation: mean lift that the maps for the sense lose when the network's weights are drawn anew. A map "
-    "that ignores the weights loses none; passed when the whole interval lies above 0. Adebayo et al. 2018."
-)
+_CONTEXT = {
+    "rho": "outlines' share of the area",
+    "tail_area": "tails' share of the area",
+    "lift_centre": "lift of a centred Gaussian",
+    "lift_ceiling": "lift of the outlines themselves",
+}

@@ -8,10 +8,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from ..metrics import DETECTION_METRICS, KINDS, LOSSES, metrics_for
+from ..metrics import DETECTION_METRICS, GATES, KINDS, LOSSES, TRIAL_METRICS, metrics_for
 from ..records import CLASSES, Score
 from .detection_tables import blocks, markdown_block, terminal_block
-from .leaderboard import BOXED, COLUMNS, MAP_NAMES, Leaderboard, Row
+from .leaderboard import BOXED, COLUMNS, GATES_COLUMN, Leaderboard, Row
+from .map_board import MAP_NAMES
+from .trust_board import TRUST, gate_marks
 from .writing import drawn, md_line, md_text, short, with_interval
 
 NOT_RUN = "published, not run here"
@@ -28,7 +30,7 @@ def _columns(board: Leaderboard) -> list[tuple[str, str]]:
 
 
 def _cells(row: Row, names: list[str]) -> list[str]:
-    shown = [with_interval(row.scores.get(name)) for name in names]
+    shown = [gate_marks(row.scores) if name == GATES_COLUMN else with_interval(row.scores.get(name)) for name in names]
     return [
         "–" if row.rank is None else str(row.rank),
         row.system,
@@ -58,14 +60,7 @@ def _failures(board: Leaderboard) -> list[str]:
         for row in board.rows
         if row.n_failed
     ]
-    partial = [
-        f"NOT RANKED {row.system}: some folds or seeds are missing."
-        for row in board.rows
-        if row.rank is None
-        and not row.n_failed
-        and board.metric in row.scores
-        and row.scores[board.metric].value is not None
-    ]
+    partial = [f"NOT RANKED {row.system}: {row.unranked}." for row in board.rows if row.unranked]
     unmapped = [f"NOT EXPLAINED {row.system}: {row.unmapped}" for row in board.rows if row.unmapped]
     return [*failed, *partial, *unmapped, *(f"LEFT OUT {reason}" for reason in board.left_out)]
 
@@ -81,7 +76,11 @@ NOTE = (
     "Sense AP50: average precision of clasts found (IoU of .5) and called their sense.",
     "Lift: how much more of the map's heat lies on the clast than chance would put there (0 chance, 1 all of it), for",
     "the sense (CW against CCW) and for presence (a clast against none); tail share: of the sense map's heat on mantle",
-    "and tails. Gate 1: random weights give a significantly lower lift, so the map depends on what was learned.",
+    "and tails. CPF: rank correlation of the sense map with what each cell matters (0 chance). SRG: what its order",
+    "gains over the reverse, as a share of what the best order gains (0 chance, 1 best). Trust: mean of CPF, SRG (at",
+    "most 1) and lift; it speaks of the maps, quality is another column.",
+    "Gates 1 to 5: " + ", ".join(gate.title.lower() for gate in GATES.values()) + ".",
+    "✓ passed, ✗ failed (not ranked by trust), – undecided or not asked.",
 )
 
 
@@ -151,20 +150,31 @@ def markdown(board: Leaderboard) -> str:
 
 def as_csv(board: Leaderboard) -> str:
     """Every metric of every system in full precision: value, low, high; then errors by kind, number and AP50 back."""
-    names = [*metrics_for(CLASSES), *DETECTION_METRICS, *LOSSES, *MAP_NAMES]
+    names = [*metrics_for(CLASSES), *DETECTION_METRICS, *LOSSES, TRUST, *MAP_NAMES, *GATES, *TRIAL_METRICS]
     errors = [f"{kind}{end}" for kind in KINDS for end in ("_count", "_ap50_back")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     spread = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    cost = ["fit_s", "ms_per_image", "n_images", "n_cells", "n_failed", "reason"]
+    cost = [
+        "trust_rank",
+        "trust_stability",
+        "failed_gates",
+        "fit_s",
+        "ms_per_image",
+        "n_images",
+        "n_cells",
+        "n_failed",
+        "reason",
+    ]
     writer.writerow(["rank", "detector", "backbone", *spread, *errors, *cost])
     for row in board.rows:
         values = [v for name in names for v in _three(row.scores.get(name))]
         spent = [row.fit_s, row.ms_per_image, row.n_images, row.n_cells, row.n_failed, row.reason or ""]
-        writer.writerow([row.rank, row.detector, row.backbone, *values, *_counts(row), *spent])
+        placed = [row.trust_rank, row.trust_stability, " ".join(row.failed_gates)]
+        writer.writerow([row.rank, row.detector, row.backbone, *values, *_counts(row), *placed, *spent])
     for reference in board.references:
         values = [v for name in names for v in (reference.scores.get(name), None, None)]
-        spent = ["", "", reference.n_images, "", "", reference.source]
+        spent = [*[""] * 5, reference.n_images, "", "", reference.source]
         writer.writerow(["", NOT_RUN, reference.name, *values, *("" for _ in errors), *spent])
     return out.getvalue()
 
@@ -180,7 +190,10 @@ def _counts(row: Row) -> list[float | None]:
 
 def as_json(board: Leaderboard) -> str:
     """Everything, for programs."""
-    return json.dumps(asdict(board), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    said = asdict(board)
+    for told, row in zip(said["rows"], board.rows, strict=True):
+        told["failed_gates"] = row.failed_gates
+    return json.dumps(said, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 FORMATS: Mapping[str, Callable[[Leaderboard], str]] = {

@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..metrics import gate_passed
 from ..records import Score
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ def with_interval(score: Score | None) -> str:
     """Write a value with its interval, .825 [.781, .866]; a dash where it is undefined."""
     if score is None or score.value is None:
         return "–"
-    if score.metric == "gate_randomisation":
-        return {True: "passed", False: "failed", None: "–"}[gate_passed(score)]
     if score.low is None or score.high is None or score.metric == "majority_rate":
         return short(score.value)
     return f"{short(score.value)} [{short(score.low)}, {short(score.high)}]"

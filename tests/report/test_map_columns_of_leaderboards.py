@@ -12,10 +12,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_up import photographs, record
+from made_up_maps import inputs_of, removed
 
 from clastbench.errors import UnknownNameError
 from clastbench.records import EXTERNAL, TARGETS, Cell, CellRecord, MapScores, untrained
-from clastbench.report.leaderboard import MAP_COLUMNS, Leaderboard, Row, build, map_rows, map_scores
+from clastbench.report.leaderboard import Leaderboard, Row, build
+from clastbench.report.map_board import MAP_COLUMNS, map_rows, map_scores
 from clastbench.report.tables import FORMATS
 from clastbench.suite import Suite, load_suite
 
@@ -48,8 +50,9 @@ def cell(name: str, maps: Sequence[MapScores] = (), *, fold: str = "f0", detecto
 
 
 def explained(level: float, method: str = "grad-cam", *, random: float | None = 0.0, tails: float = 0.3, seed: int = 0):
-    """Tables of one method for both targets and, if asked for, of random weights."""
+    """Tables of one method for both targets, of what removal showed and, if asked for, of random weights."""
     found = [table(method, "sense", level, seed, share_tails=tails), table(method, "presence", level / 2, seed + 10)]
+    found += [removed(inputs_of(SENSES), method, "sense", better=level / 2, seed=seed)]
     return [*found, *([table(untrained(method), "sense", random, seed + 20)] if random is not None else [])]
 
 
@@ -254,15 +257,15 @@ def test_every_method_and_control_has_a_line_of_its_own():
 def shown_gate(board: Leaderboard, name: str) -> str:
     (line,) = (line for line in FORMATS["md"](board).splitlines() if line.startswith("|") and f"+ {name} " in line)
     header = next(line for line in FORMATS["md"](board).splitlines() if line.startswith("| rank"))
-    place = [word.strip() for word in header.split("|")].index("gate 1")
-    return line.split("|")[place].strip()
+    place = [word.strip() for word in header.split("|")].index("gates")
+    return line.split("|")[place].strip()[0]
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("high", "passed"),
-        ("low", "failed"),
+        ("high", "✓"),
+        ("low", "✗"),
         ("middle", "–"),
         ("floor", "–"),
         ("bare", "–"),
@@ -276,7 +279,7 @@ def test_the_gate_is_passed_failed_or_not_known(board, name, said):
 
 def test_maps_that_random_weights_make_as_well_fail_the_gate(suite):
     worse = cell("worse", explained(0.2, random=0.6))
-    assert shown_gate(ranked(suite, [worse]), "worse") == "failed"
+    assert shown_gate(ranked(suite, [worse]), "worse") == "✗"
 
 
 # Formats
@@ -289,7 +292,7 @@ def test_a_table_has_dashes_where_there_are_no_maps(board, name):
     at = next(place for place, line in enumerate(lines) if f"+ {name} " in line and "│" in line)
     cells = [word.strip() for word in lines[at - 1].split("│")][1:-1]
     assert cells[0] == "–"
-    assert cells[8:12] == ["–"] * 4
+    assert [cells[8], *cells[10:15]] == ["–"] * 6
 
 
 @pytest.mark.parametrize("name", ["floor", "bare", "dead"])
@@ -297,7 +300,7 @@ def test_markdown_has_dashes_where_there_are_no_maps(board, name):
     (line,) = (line for line in FORMATS["md"](board).splitlines() if line.startswith("|") and f"+ {name} " in line)
     cells = [word.strip() for word in line.split("|")][1:-1]
     assert cells[0] == "–"
-    assert cells[8:12] == ["–"] * 4
+    assert [cells[8], *cells[10:15]] == ["–"] * 6
 
 
 @pytest.mark.parametrize("name", ["floor", "bare", "dead"])
@@ -347,7 +350,7 @@ def test_the_metric_of_the_order_is_named_and_its_column_comes_once(suite, recor
     text = FORMATS[form](ranked(suite, records, metric))
     assert f"ranked by {metric}" in text
     header = next(line for line in text.splitlines() if "rank" in line and ("│" in line or "┃" in line or "|" in line))
-    assert header.count("gate 1") == 1
+    assert header.count("gates") == 1
 
 
 @pytest.mark.parametrize("form", ["table", "md"])

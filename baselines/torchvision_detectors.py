@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.letterbox import Letterbox, letterbox
 from ..errors import PluginError
@@ -18,6 +19,8 @@ from . import detection_networks
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ..explain.sight import Sight
 
 MOST_BOXES = 100
 ONE_CLAST = 0.5
@@ -102,6 +105,16 @@ class TorchvisionDetector:
             raise PluginError(f"torchvision:{self.name} was asked for boxes before it was trained.")
         with torch.inference_mode():
             return [self._boxes(photo) for photo in photographs]
+
+    def sight(self, pixels: NDArray[np.uint8]) -> Sight:
+        """Return what it saw in one photograph uint8[H, W, 3], with its maps in space (`torchvision_sight`)."""
+        from .torchvision_sight import see  # noqa: PLC0415
+
+        if self._network is None:
+            raise PluginError(f"torchvision:{self.name} was asked what it sees before it was trained.")
+        picture, place = letterbox(pixels, (self._side, self._side))
+        size = (pixels.shape[0], pixels.shape[1])
+        return see(self._network, picture, place, size, device=self._device, own_head=self.own_head)
 
     def _boxes(self, photo: Photomicrograph) -> Boxes:
         from .detection_training import as_input  # noqa: PLC0415

@@ -27,6 +27,7 @@ from .yolo_data import canvas_of, examples, shown
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ..explain.sight import Sight
     from ..suite import DetectorTraining
 
 HEADS = ("Detect", "v10Detect")
@@ -129,6 +130,16 @@ class AnyUltralytics:
         if self._network is None:
             raise PluginError(f"{self.architecture}: detect was called before load.")
         return [self._on(photo, self._network) for photo in photographs]
+
+    def sight(self, pixels: NDArray[np.uint8]) -> Sight:
+        """Return what it saw in one photograph uint8[H, W, 3], with the levels of its neck (`yolo_sight`)."""
+        from .yolo_sight import see  # noqa: PLC0415
+
+        if self._network is None:
+            raise PluginError(f"{self.architecture}: sight was called before load.")
+        canvas, place = shown(pixels, canvas_of(pixels.shape[:2], self._size, _stride(self._network)))
+        size = (pixels.shape[0], pixels.shape[1])
+        return see(self._network, canvas, place, size, device=self._device, own_head=self.own_head)
 
     @property
     def _classes(self) -> list[str]:

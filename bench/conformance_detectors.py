@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from .plugins import DETECTORS, Plugin
 from .records import CLASSES, SENSES, Boxes, Photomicrograph
 from .run.seeing import blinded
 from .suite import DetectorTraining
+
+if TYPE_CHECKING:
+    from .explain.sight import Sight
 
 RECIPE = DetectorTraining(size=64, epochs=1, batch_size=4)
 """Enough to see that it learns without a fault, not that it learns well."""
@@ -39,6 +42,8 @@ def detector_checks(plugin: Plugin) -> Iterator[Check]:
             yield "is the same after save and load", lambda: _same_again(plugin, out)
         if plugins.learns(made) and hasattr(made, "own_head"):
             yield "reads the sense when asked to", lambda: _reads_senses(plugin, Path(folder) / "own")
+        if plugins.sees(made):
+            yield "sees what it proposes", lambda: _sees(made)
         yield "pickles", lambda: pickles(made)
 
 
@@ -183,6 +188,41 @@ def _distance(one: Boxes, other: Boxes) -> float:
     mine, theirs = _rows(one), _rows(other)
     apart = np.abs(mine[:, None] - theirs[None]).max(axis=2)
     return float(max(apart.min(axis=0).max(), apart.min(axis=1).max()))
+
+
+def _sees(made: Any) -> None:
+    """Ask for the candidates behind its boxes: they must hold these, and have gradients; nothing may change."""
+    for photo in blinded(kit_photographs()[:2]):
+        before = made.detect([photo])
+        sight = made.sight(photo.load())
+        n = len(sight.xyxy)
+        must(sight.xyxy.shape == (n, 4), f"sight.xyxy has shape {sight.xyxy.shape}; expected {(n, 4)}")
+        must(tuple(sight.scores.shape) == (n,), f"sight.scores has shape {tuple(sight.scores.shape)}; expected {(n,)}")
+        must(len(sight.layers) == len(sight.extents) > 0, "sight has not one extent a layer, or no layer")
+        _gradients(sight)
+        _same(made.detect([photo]), before, "its boxes are others after sight", 0.0)
+        _among(before[0], sight)
+
+
+def _gradients(sight: Sight) -> None:
+    import torch  # noqa: PLC0415
+
+    sizes = [tuple(layer.shape) for layer in sight.layers]
+    must(all(len(size) == 4 and size[0] == 1 for size in sizes), f"layers have shapes {sizes}; expected (1, C, h, w)")
+    found = torch.autograd.grad(sight.scores.sum(), sight.layers, retain_graph=True, allow_unused=True)
+    must(any(one is not None for one in found), "no layer of sight has a gradient")
+    must(all(one is None or bool(torch.isfinite(one).all()) for one in found), "a gradient of sight is not finite")
+
+
+def _among(boxes: Boxes, sight: Sight) -> None:
+    """Each box must be a candidate, with its score; the tolerance is as elsewhere."""
+    if not len(boxes.score):
+        return
+    candidates = Boxes(boxes.image_id, sight.xyxy, sight.scores.detach().cpu().numpy(), sight.labels)
+    must((boxes.label is None) == (sight.labels is None), "sight.labels and the labels of its boxes do not go together")
+    mine, theirs = _rows(boxes), _rows(candidates)
+    worst = max(float(np.abs(theirs - row).max(axis=1).min(initial=np.inf)) for row in mine)
+    must(worst <= TOLERANCE, f"a box is no candidate of sight (by {worst:.2g}, at most {TOLERANCE:g} is allowed)")
 
 
 def _rows(boxes: Boxes) -> NDArray[np.float64]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from .data.crops import Crops
+    from .explain.sight import Sight
     from .explain.subject import Subject
     from .explain.targets import Target
     from .suite import DetectorTraining
@@ -101,7 +102,8 @@ class Detector(Protocol):
     (a `weights.Checkpoint`) says which file `NAME@finetune` starts from; the harness sets `mode` to `scratch` or
     `finetune` before `fit`. `own_head` (False) says that it can read the sense by itself: set to True before `fit` and
     `load`, it is trained on CW and CCW instead of on clasts, and its boxes carry `label`. `libraries`, of any detector,
-    names distributions whose release changes what it finds.
+    names distributions whose release changes what it finds. One that can be differentiated may have the method of
+    `SightedDetector`, too; without it, where it looked is found out by asking for boxes alone.
     """
 
     view: str
@@ -137,6 +139,22 @@ class LearningDetector(Detector, Protocol):
 
     def load(self, path: Path, *, device: str) -> None:
         """Become the detector that an earlier `fit` left in the folder `path`."""
+        ...
+
+
+@runtime_checkable
+class SightedDetector(Detector, Protocol):
+    """A detector whose scores can be differentiated by the maps they were read from."""
+
+    def sight(self, pixels: NDArray[np.uint8]) -> Sight:
+        """Return what it saw in one photograph uint8[H, W, 3], in the autograd graph.
+
+        The candidates hold all that `detect` proposes there, with the same scores. The network must be left as it was
+        found: flags, gradients, hooks, thresholds.
+
+        Raises:
+            ExplanationError: this network cannot be differentiated.
+        """
         ...
 
 
@@ -349,6 +367,11 @@ def check_detector(made: Any) -> None:
 def learns(made: Any) -> bool:
     """True for a detector that is trained by the harness."""
     return all(callable(getattr(made, method, None)) for method in ("fit", "load"))
+
+
+def sees(made: Any) -> bool:
+    """True for a detector whose scores can be differentiated."""
+    return callable(getattr(made, "sight", None))
 
 
 def check_explainer(made: Any) -> None:

@@ -29,6 +29,7 @@ _REGION_TITLES: Mapping[str, tuple[str, str, bool]] = {
     "matrix": ("far matrix", "the matrix away from clasts and border", False),
     "border": ("border", "the strip of 5 % along the window's sides", False),
     "artefacts": ("artefacts", "scratches, scale bars and other artefacts", False),
+    "box": ("the box", "the box of a detector that is explained", True),
 }
 
 
@@ -227,7 +228,7 @@ def _diagnostics() -> list[MapMetric]:
 
 
 def _all() -> list[MapMetric]:
-    regions = [metric for name in REGIONS for metric in _of_region(name)]
+    regions = [metric for name in _REGION_TITLES for metric in _of_region(name)]
     return [*_of_masks(), _COLD, *regions, *_of_order(), *_of_removal(), *_of_chirality(), *_diagnostics()]
 
 

@@ -18,7 +18,7 @@ from .seeing import blinded, photographs_of
 
 def fit_detector(node: Node, folders: Folders, out: Path) -> None:
     """Train a detector on one fold; write all that it needs to be loaded."""
-    plugin = _detector_of(node)
+    plugin = detector_of(node)
     spec = node.spec
     with plugins.blaming(f"Detector {plugin.name!r}", "fit"):
         plugin.made.fit(
@@ -33,7 +33,7 @@ def fit_detector(node: Node, folders: Folders, out: Path) -> None:
 
 def detect(node: Node, folders: Folders, out: Path) -> None:
     """Ask a detector for boxes; write `boxes.json`."""
-    plugin = _detector_of(node)
+    plugin = detector_of(node)
     if "fit" in folders:
         with plugins.blaming(f"Detector {plugin.name!r}", "load"):
             plugin.made.load(folders["fit"], device=node.local["device"])
@@ -60,7 +60,7 @@ def _named(photo: Photomicrograph, boxes: Boxes) -> Boxes:
     return Boxes(photo.id, np.asarray(boxes.xyxy, np.float32).reshape(-1, 4), np.asarray(boxes.score), boxes.label)
 
 
-def _detector_of(node: Node) -> plugins.Plugin:
+def detector_of(node: Node) -> plugins.Plugin:
     """Load the node's detector anew, in the mode it was entered."""
     plugin = plugins.load_planned(plugins.DETECTORS, node.local["detector"], node.spec["plugin"])
     if "mode" in node.spec:

@@ -1,0 +1,101 @@
+"""How faithful maps of a detector's boxes are: its answers while cells of the photograph are taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.letterbox import PAD, read_map
+from ..explain.box_maps import box_values
+from ..explain.drise import Ask
+from ..records import Box, MapScores, Photomicrograph
+from .box_regards import FOUND
+from .localising import DIGITS, table
+
+STEPS = 9
+AT_ONCE = 32
+"""Pictures handed over in one call."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probing:
+    """F explained boxes of one photograph, and their maps by each method."""
+
+    photo: Photomicrograph
+    pixels: NDArray[np.uint8]
+    """uint8[H, W, 3], as the detector is asked about it."""
+    extent: Box
+    """The photograph, in its own coordinates."""
+    ask: Ask
+    boxes: NDArray[np.float32]
+    """float32[F, 4], in pixels of `pixels`."""
+    labels: NDArray[np.int8]
+    maps: Mapping[str, tuple[NDArray[np.float32], Box]]
+    """Method to float32[F, h, w] and the part of the photograph they tile."""
+
+
+@dataclass(frozen=True, eq=False)
+class Faith:
+    """What removing cells said of one map."""
+
+    method: str
+    photo: Photomicrograph
+    values: Mapping[str, float]
+    curves: Mapping[str, NDArray[np.float64]]
+
+
+def probed(one: Probing) -> list[Faith]:
+    """Take cells of one photograph away, for all its maps together; methods one after the other."""
+    import torch  # noqa: PLC0415
+
+    from ..explain.imputers import imputers  # noqa: PLC0415
+    from ..explain.perturbation import Probed, perturb  # noqa: PLC0415
+    from ..explain.units import cell_means, grid  # noqa: PLC0415
+    from ..metrics.faithfulness import Removals, curves, faithfulness  # noqa: PLC0415
+
+    height, width = one.pixels.shape[:2]
+    units, asked = grid((height, width), (0, 0, width, height)), imputers(PAD / 255)
+    told = [
+        (method, column, cell_means(read_map(maps[column], extent, one.extent, (height, width)), units))
+        for method, (maps, extent) in one.maps.items()
+        for column in range(len(one.boxes))
+    ]
+    picture = torch.from_numpy(one.pixels.transpose(2, 0, 1).astype(np.float32) / 255)
+    probe = Probed(picture, units, tuple((column, relevance) for _, column, relevance in told))
+    values = box_values(one.ask, one.boxes, one.labels)
+    (said,) = perturb([probe], values, asked, steps=STEPS, batch=AT_ONCE)
+    found = []
+    for at, (method, column, relevance) in enumerate(told):
+        removals = Removals(
+            relevance=relevance,
+            whole=float(said.whole[column]),
+            single=said.single[:, :, column],
+            morf=said.morf[:, at],
+            lerf=said.lerf[:, at],
+            control_morf=said.control_morf[:, column],
+            control_lerf=said.control_lerf[:, column],
+            imputers=tuple(imputer.name for imputer in asked),
+        )
+        found.append(Faith(method, one.photo, faithfulness(removals), curves(removals)))
+    return found
+
+
+def faith_tables(found: Sequence[Faith]) -> list[MapScores]:
+    """Return one table a method, of the target `found`; nothing without maps."""
+    return [
+        _table(method, [one for one in found if one.method == method])
+        for method in dict.fromkeys(o.method for o in found)
+    ]
+
+
+def _table(method: str, found: Sequence[Faith]) -> MapScores:
+    values = table(method, FOUND, [(one.photo, one.values) for one in found])
+    names = found[0].curves
+    return replace(values, curves={name: tuple(_rounded(one.curves[name]) for one in found) for name in names})
+
+
+def _rounded(curve: NDArray[np.float64]) -> tuple[float, ...] | None:
+    return None if np.isnan(curve).any() else tuple(float(f"{value:.{DIGITS}g}") for value in curve)

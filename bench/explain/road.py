@@ -244,18 +244,18 @@ def _solve(grids: _Grids, pictures: Tensor, removed: Tensor) -> Tensor:
     top.load(removed)
     for finer, coarser in grids.steps:
         coarser.load(finer.equations())
-    gone = removed[:, None]
-    known = (~gone).sum((2, 3), keepdim=True)
-    mean = torch.where(gone, 0.0, pictures).sum((2, 3), keepdim=True) / known
+    gone = removed[:, None].to(pictures.dtype)  # products with numbers are many times faster than torch.where
+    known = 1 - gone
+    mean = (pictures * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True)
     # Distances from the mean: removed pixels begin with 0, and their equations hold exactly but next to known ones.
-    start = torch.where(gone, 0.0, pictures - mean)
+    start = (pictures - mean).mul_(known)
     height, width = removed.shape[1:]
     top.z.zero_()
     top.z[: len(start), :, 1 : 1 + height, 1 : 1 + width] = start
     torch.mul(top.gather(), top.twelfth, out=top.r[INNER])
     scale = top.z.flatten(1).abs().amax(1)
     found = _search(grids, TOLERANCE * scale)[: len(start), :, 1 : 1 + height, 1 : 1 + width]
-    return torch.where(gone, found + mean, pictures)
+    return torch.lerp(pictures, found + mean, gone)
 
 
 def _search(grids: _Grids, enough: Tensor) -> Tensor:

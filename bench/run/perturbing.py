@@ -133,13 +133,17 @@ def _cases(work: _Work, batches: Iterator[Tensor]) -> Iterator[Case]:
 
 
 def _window(photo: Photomicrograph, box: Box | None, size: tuple[int, int]) -> Window:
-    """Return the pixels of a canvas that show the photograph: neither its padding nor what lies outside of it."""
+    """Return the pixels of a canvas that show the photograph: neither its padding nor what lies outside of it.
+
+    Where not even one pixel's centre lies on it, that is the whole canvas.
+    """
     width, height = size_of(photo)
     place = place_of((height, width), size, box)
-    x0, y0, x1, y1 = box or (0.0, 0.0, float(width), float(height))
-    shown = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
+    first, second, third, fourth = box or (0.0, 0.0, float(width), float(height))
+    shown = (max(first, 0.0), max(second, 0.0), min(third, float(width)), min(fourth, float(height)))
     left, top, right, bottom = place.to_crop([shown])[0].tolist()
-    return pixels_inside((left, top, right, bottom), *size)
+    x0, y0, x1, y1 = pixels_inside((left, top, right, bottom), *size)
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else (0, 0, size[1], size[0])
 
 
 def _values(subject: Subject, regards: Sequence[Regard]) -> Callable[[Tensor, NDArray[np.int64]], Tensor]:

@@ -32,6 +32,16 @@ def tail(differences: NDArray[np.float64], observed: Values) -> Values:
     return np.asarray((np.count_nonzero(extreme, axis=1) + 1) / (differences.shape[1] + 1))
 
 
+def sign_test(above: int, below: int) -> float:
+    """Return the exact two-sided p-value of "above and below are equally likely"; 1 where there is neither."""
+    n = above + below
+    term = ways = 1
+    for at in range(min(above, below)):
+        term = term * (n - at) // (at + 1)
+        ways += term
+    return min(1.0, 2 * ways / (1 << n))
+
+
 def holm(p_values: ArrayLike) -> Values:
     """Return Holm's (1979) adjusted p-values, float64[m], in the order given; NaN are no tests and stay NaN."""
     p = np.asarray(p_values, dtype=np.float64)

@@ -15,6 +15,9 @@ from .map_catalogue import MAP_METRICS, MapMetric
 from .ranking import Comparison, agreed_groups, compare_rows
 from .statistics import N_RESAMPLES
 
+LEAST_DEFINED = 0.5
+"""Share of the tested maps that must have a CPF: it has none where map or answer are constant."""
+
 
 def score_maps(
     tables: Sequence[MapScores],
@@ -50,7 +53,8 @@ def compare_maps(
     """Return the ranks of all systems under one of MAP_METRICS, tests paired by image and clustered by group.
 
     As `compare_all`: two systems are compared on the photographs where both have a defined value. Only maps with a
-    defined value take part; a system without any, or whose `srg` is undefined, ranks last. Raises ValueError when
+    defined value take part; a system without any, or whose `srg` is undefined, ranks last, and so does one whose `cpf`
+    is defined on less than half of the maps that were tested, even though `score_maps` shows it. Raises ValueError when
     systems disagree about an image's group, UnknownNameError for a metric that is not in MAP_METRICS.
     """
     found = metric_named(metric)
@@ -58,7 +62,7 @@ def compare_maps(
     groups = agreed_groups({system: own.told() for system, own in pooled.items()}, "(group,)")
     rows = {system: own.subset(own.defined) for system, own in pooled.items()}
     for system, tables in tables_by_system.items():
-        if no_scale(found, tables, n_resamples=n_resamples, seed=seed):
+        if too_few(found, tables) or no_scale(found, tables, n_resamples=n_resamples, seed=seed):
             rows[system] = rows[system].subset(np.zeros(len(rows[system].image_id), dtype=np.bool_))
     return compare_rows(
         rows, metric, groups,
@@ -121,6 +125,17 @@ def no_scale(
         return f"the control order has no interval that could exclude 0 ({found.reason})"
     side = "contains 0" if found.high >= -ROUNDING else "lies below 0"
     return f"no scale: the interval of the control order's LeRF - MoRF, {found.low:.3g} to {found.high:.3g}, {side}"
+
+
+def too_few(metric: MapMetric, tables: Sequence[MapScores]) -> str | None:
+    """Say why the maps that have a CPF do not stand for the system: a model that answers few inputs is no better."""
+    if metric.name != "cpf":
+        return None
+    tested = sum(len(table.image_id) for table in tables if metric.name in table.values)
+    defined = int(np.count_nonzero(rows_of(metric, tables).defined))
+    if defined >= LEAST_DEFINED * tested:
+        return None
+    return f"CPF is undefined on {tested - defined} of {tested} maps; what is left does not stand for the system"
 
 
 def reason_of(tables: Sequence[MapScores]) -> str | None:

@@ -85,11 +85,20 @@ def _features(observations: Observations) -> NDArray[np.float64]:
     features[rows, truth * k + observations.predicted[rows]] = 1.0
     features[rows, -1] = ((observations.probabilities[rows] - np.eye(k)[truth]) ** 2).sum(axis=1)
     if set(SENSES) <= set(observations.classes):
-        cw, ccw = (observations.position(sense) for sense in SENSES)
-        lead = np.sign(observations.probabilities[:, cw] - observations.probabilities[:, ccw])
-        features[:, k * k] = (observations.truth == cw) * (1.0 + lead) / 2.0
-        features[:, k * k + 1] = (observations.truth == ccw) * (1.0 - lead) / 2.0
+        features[:, k * k : -1] = forced_right(observations)
     return features
+
+
+def forced_right(observations: Observations) -> NDArray[np.float64]:
+    """Return whether the larger of the senses' probabilities is the true one, 0 or 1, a tie one half, float64[n, 2].
+
+    Columns are the true senses in the order of SENSES; the other one is 0. Raises ValueError where the classes lack a
+    sense.
+    """
+    cw, ccw = (observations.position(sense) for sense in SENSES)
+    lead = np.sign(observations.probabilities[:, cw] - observations.probabilities[:, ccw])
+    right = (observations.truth == cw) * (1.0 + lead), (observations.truth == ccw) * (1.0 - lead)
+    return np.asarray(np.stack(right, axis=1) / 2.0)
 
 
 def _mean_of_defined(values: NDArray[np.float64]) -> Values:

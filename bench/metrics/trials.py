@@ -95,6 +95,12 @@ def pool_trials(trials: Sequence[Trial]) -> dict[str, Said]:
     return pooled
 
 
+def partly_tried(trials: Sequence[Trial]) -> frozenset[str]:
+    """Return the changes that some folds hold inputs of, while others had no photograph that could be changed."""
+    held = {trial.change for trial in trials if trial.image_id}
+    return frozenset(trial.change for trial in trials if not trial.image_id and not trial.reason) & held
+
+
 def cues_of(changes: Iterable[str]) -> tuple[str, ...]:
     """Return the cues that were planted to agree with the label or to contradict it, in the order they are met."""
     parted = (change.partition("=") for change in changes)

@@ -14,7 +14,7 @@ from ..records import MapScores, Score
 from .comparison import ranks, tail
 from .group_sums import Measure, Summed
 from .map_catalogue import MAP_METRICS
-from .map_scores import no_scale, reason_of, rows_of
+from .map_scores import no_scale, reason_of, rows_of, too_few
 from .ranking import adjusted_over_pairs, agreed_groups
 from .statistics import (
     MAX_UNDEFINED,
@@ -60,9 +60,11 @@ def trust(tables: Sequence[MapScores], *, n_resamples: int = N_RESAMPLES, seed: 
 
     The tables are those of the ranked method for the sense; several a fold may hold different parts, of the same or of
     fewer maps (`score_maps`). `n_images` and `n_groups` count photographs and groups with a defined CPF, the smallest
-    basis of the three. Range -2/3..1. Random map: about 0, a little above on few maps, since the clipped part cannot
-    fall below; oracle: 1. None, with the reason, where a part is undefined. Raises ValueError for tables of
-    another target and as `score_maps` does.
+    basis of the three. At most 1; at worst (-1 - rho / (1 - rho)) / 3, since lift falls to -rho / (1 - rho), rho being
+    the mask's share of the area: below -2/3 where masks are larger than half of it. Random map: about 0, a little above
+    on few maps, since the clipped part cannot fall below; oracle: 1. None, with the reason, where a part is undefined,
+    or CPF on more than half of the maps that were tested. Raises ValueError for tables of another target and as
+    `score_maps` does.
     """
     parts = _parts(tables)
     reason = _undefined(parts, tables, n_resamples, seed)
@@ -137,7 +139,7 @@ def _undefined(parts: Sequence[Summed], tables: Sequence[MapScores], n_resamples
             return f"{metric.title} is undefined: {reason_of(tables) or metric.undefined}"
         if lacking := no_scale(metric, tables, n_resamples=n_resamples, seed=seed):
             return f"{metric.title} is undefined: {lacking}"
-    return None
+    return too_few(MAP_METRICS["cpf"], tables)
 
 
 def _columns(part: Summed, names: Sequence[str]) -> Index:

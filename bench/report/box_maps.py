@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ..metrics import score_maps
 from ..records import BOX_TARGETS, CellRecord, MapScores, Score
 from .detectors import Trained, shown_name, trained
-from .map_columns import BOX_COLUMNS, role
+from .map_columns import BOX_COLUMNS, ROLES, role
 
 _NOTHING: Mapping[str, str] = {
     "found": "no clast of the explained photographs was found",
@@ -18,7 +18,6 @@ _NOTHING: Mapping[str, str] = {
 }
 """Why there is no map of a target, though the detector was explained."""
 _NAMES = {name for group in BOX_COLUMNS for column in group for name in (column.name, column.beside) if name}
-_ROLES = (None, "untrained", "floor", "ceiling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +58,12 @@ def _rows(name: str, cells: Sequence[CellRecord]) -> list[BoxMapRow]:
     for cell in cells:
         for table in cell.box_maps:
             gathered[table.method, table.target].append(table)
-    methods = sorted(dict.fromkeys(method for method, _ in gathered), key=lambda one: _ROLES.index(role(one)))
+    methods = sorted(dict.fromkeys(method for method, _ in gathered), key=lambda one: ROLES.index(role(one)))
     found = []
     for method in methods:
         own = [_row(name, method, target, gathered.get((method, target), [])) for target in _targets(method, gathered)]
-        alike = len({row.reason for row in own}) == 1 and own[0].reason is not None
-        found += [replace(own[0], target="any")] if alike else own
+        same = len({row.reason for row in own}) == 1 and own[0].reason is not None
+        found += [replace(own[0], target="any")] if same else own
     return found
 
 

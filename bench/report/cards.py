@@ -62,9 +62,9 @@ class Card:
         if known is None:
             return ()
         return (
-            ("CPF, true sense", known.cpf, "map or answers are constant"),
-            ("LeRF − MoRF, true sense", known.gap, "the map is constant"),
-            ("LeRF − MoRF, best order", known.control, "the answers are constant"),
+            ("CPF, true sense", known.cpf, "the map or the answers are constant, or not finite"),
+            ("LeRF − MoRF, true sense", known.gap, "the map or an answer is not finite"),
+            ("LeRF − MoRF, best order", known.control, "an answer is not finite"),
         )
 
     @property

@@ -25,8 +25,18 @@ from ..run.scoring import observe
 from ..suite import Reference, Suite
 from .box_maps import BoxMapRow, box_map_rows
 from .detectors import Boxes, DetectorRow
-from .map_board import MAP_COLUMNS, by_pair, map_ranks, map_scores, unmapped
-from .trust_board import FORCED, TRUST, TrustRank, failed_gates, gates_named, trust_ranks, trust_scores
+from .map_board import MAP_COLUMNS, by_pair, lacking, map_ranks, map_scores, unmapped
+from .trust_board import (
+    FORCED,
+    TRUST,
+    TrustRank,
+    failed_gates,
+    gates_named,
+    trust_ranks,
+    trust_scores,
+    why_untrusted,
+)
+from .unanswered import unanswered
 
 HEADLINE = "macro_f1"
 GATES_COLUMN = "gates"
@@ -47,6 +57,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("lift_presence", "lift, presence"),
     ("tail_share", "tail share"),
 )
+_PARTIAL = "some folds or seeds are missing"
+_UNMAPPED = "some of its cells have no maps"
 BOXED = ("sense_ap50",)
 """The columns that only boxes have."""
 
@@ -69,6 +81,8 @@ class Row:
     """Why cells failed: the first reason."""
     unmapped: str | None = None
     """Why maps of some cells are missing while others have them."""
+    unanswered: Mapping[str, str] = field(default_factory=dict)
+    """What was asked about its maps or changed pictures and failed, with the number of cells and why."""
     proposes: bool = False
     """Whether its detector proposes boxes, and so may be wrong."""
     errors: Mapping[str, Impact] = field(default_factory=dict)
@@ -76,7 +90,9 @@ class Row:
     trust_rank: int | None = None
     """1 + the number of systems significantly more trustworthy; None without trust, and where a gate is failed."""
     trust_stability: float | None = None
-    """Share of random weightings of trust's parts under which that rank stays."""
+    """Share of random weightings of trust's parts under which that rank stays; None for one compared with nobody."""
+    untrusted: str | None = None
+    """Why a system that was explained has no rank by trust."""
     unranked: str | None = None
     """Why a system with a value has no rank."""
 
@@ -84,6 +100,12 @@ class Row:
     def failed_gates(self) -> tuple[str, ...]:
         """The gates that it fails, by name."""
         return failed_gates(self.scores)
+
+    @property
+    def unexplained(self) -> tuple[str, ...]:
+        """What could not be explained, a line each."""
+        maps = (self.unmapped,) if self.unmapped else ()
+        return (*maps, *(f"{asked}, {said}" for asked, said in self.unanswered.items()))
 
     @property
     def system(self) -> str:
@@ -190,7 +212,8 @@ def build(
         replace(
             _placed(row, trusted.get(pair)),
             rank=ranks.get(pair),
-            unranked=None if pair in ranks else _unranked(row, metric, whole=pair in whole),
+            unranked=None if pair in ranks else _unranked(row, by_system[pair], method, metric, whole=pair in whole),
+            untrusted=None if pair in trusted else _untrusted(row, by_system[pair], method, whole=pair in whole),
         )
         for pair, row in rows.items()
     ]
@@ -243,15 +266,31 @@ def _placed(row: Row, trusted: TrustRank | None) -> Row:
     return replace(row, trust_rank=trusted.rank, trust_stability=trusted.stability) if trusted else row
 
 
-def _unranked(row: Row, metric: str, *, whole: bool) -> str | None:
+def _unranked(row: Row, cells: Sequence[CellRecord], method: str, metric: str, *, whole: bool) -> str | None:
     """Why a system without a rank has none, where its value does not say so itself."""
     if row.n_failed or metric not in row.scores or row.scores[metric].value is None:
         return None
+    if metric == TRUST:
+        return _untrusted(row, cells, method, whole=whole)
     if not whole:
-        return "some folds or seeds are missing"
-    if metric == TRUST and row.failed_gates:
+        return _PARTIAL
+    reasons = lacking(cells, method, *MAP_COLUMNS[metric]) if metric in MAP_COLUMNS else []
+    return reasons[0] if reasons else _UNMAPPED
+
+
+def _untrusted(row: Row, cells: Sequence[CellRecord], method: str, *, whole: bool) -> str | None:
+    """Why a system without a rank by trust has none; None where nobody asked."""
+    if TRUST not in row.scores:
+        return None
+    if row.n_failed:
+        return f"{row.n_failed} of {row.n_cells} cells failed"
+    if not whole:
+        return _PARTIAL
+    if row.scores[TRUST].value is None:
+        return "its trust is undefined"
+    if row.failed_gates:
         return f"fails {gates_named(row.failed_gates)}"
-    return "some of its cells have no maps"
+    return why_untrusted(cells, method) or _UNMAPPED
 
 
 def _row(cells: Sequence[CellRecord], seen: Observations, *, method: str, boxes: Boxes) -> Row:
@@ -262,7 +301,7 @@ def _row(cells: Sequence[CellRecord], seen: Observations, *, method: str, boxes:
         rank=None,
         detector=cells[0].cell.detector,
         backbone=cells[0].cell.backbone,
-        scores=_with_maps((*_scores(cells, seen), *boxes.scores(cells)), cells, method),
+        scores=_with_maps((*_scores(cells, seen), *boxes.scores(cells)), cells, method, seen),
         fit_s=sum(training) if training else None,
         ms_per_image=sum(inference) / len(inference) if inference else None,
         n_images=len(set(seen.image_id)),
@@ -270,6 +309,7 @@ def _row(cells: Sequence[CellRecord], seen: Observations, *, method: str, boxes:
         n_failed=len(bad),
         reason=bad[0].reason if bad else None,
         unmapped=unmapped(cells, method),
+        unanswered=unanswered(cells, method),
         proposes=_proposes(cells),
         errors=boxes.errors(cells),
     )
@@ -277,12 +317,15 @@ def _row(cells: Sequence[CellRecord], seen: Observations, *, method: str, boxes:
 
 def system_scores(cells: Sequence[CellRecord], method: str) -> dict[str, Score]:
     """Return what the leaderboard says of one system without its boxes: answers, maps, trust, changed pictures."""
-    return _with_maps(_scores(cells, _observations(cells)), cells, method)
+    seen = _observations(cells)
+    return _with_maps(_scores(cells, seen), cells, method, seen)
 
 
-def _with_maps(scores: Iterable[Score], cells: Sequence[CellRecord], method: str) -> dict[str, Score]:
+def _with_maps(
+    scores: Iterable[Score], cells: Sequence[CellRecord], method: str, seen: Observations
+) -> dict[str, Score]:
     named = {score.metric: score for score in scores}
-    return named | map_scores(cells, method) | trust_scores(cells, method, named.get(FORCED))
+    return named | map_scores(cells, method) | trust_scores(cells, method, named.get(FORCED), seen)
 
 
 def _scores(cells: Sequence[CellRecord], seen: Observations) -> tuple[Score, ...]:

@@ -151,8 +151,9 @@ def _gate(cells: Sequence[CellRecord], method: str) -> Score:
     for cell in cells:
         ours = [table for table in cell.maps if (table.method, table.target) == (method, "sense")]
         theirs = [table for table in cell.maps if (table.method, table.target) == (untrained(method), "sense")]
-        reasons += [table.reason for table in (*ours, *theirs) if table.reason]
         pair = _lifted(ours), _lifted(theirs)
+        silent = [table for own, lifted in zip((ours, theirs), pair, strict=True) if not lifted for table in own]
+        reasons += [table.reason for table in silent if table.reason]
         if pair[0] and pair[1]:
             trained.append(pair[0])
             random.append(pair[1])

@@ -12,7 +12,8 @@ from .exhibits import MapRow
 FLOORS = ("random", "centre", "sobel")
 """Controls that know nothing of the model: random values, a centred Gaussian, edges."""
 _SHORT = {"rho": "ρ", "epg": "EPG", "lift": "lift", "pxap": "PxAP", "rank_accuracy": "rank accuracy", "cold": "no heat"}
-_ROLES = (None, "untrained", "floor", "ceiling")
+ROLES: tuple[str | None, ...] = (None, "untrained", "floor", "ceiling")
+"""The parts that lines play, in their order; None for a method that explains the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +91,4 @@ def faithful_lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:
 def lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:
     """Return the lines of one target: methods, then the same of random weights, the floors, the ceiling."""
     found = [MapLine(row, role(row.method)) for row in rows if row.target in (target, "any")]
-    return tuple(sorted(found, key=lambda line: _ROLES.index(line.role)))
+    return tuple(sorted(found, key=lambda line: ROLES.index(line.role)))

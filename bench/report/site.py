@@ -128,7 +128,7 @@ def write_report(
 def columns(board: Leaderboard) -> tuple[Column, ...]:
     """Return the scores that the leaderboard shows, the ranked one first; those that no row has are left out."""
     shown = {name for row in board.rows for name in row.scores} | {board.metric}
-    shown |= {GATES_COLUMN} if shown & {*GATES} - {"gate_reads"} else set()  # gate 4 is known of every system
+    shown |= {GATES_COLUMN} if shown & {*GATES} else set()
     titles = {name: title for name, title in COLUMNS if name in shown}
     if board.metric not in titles:
         titles = {board.metric: _title(board.metric), **titles}
@@ -272,9 +272,13 @@ def _meaning(name: str) -> str:
     if name == GATES_COLUMN:
         rules = "; ".join(f"{one.number} {one.title.lower()}: {one.rule}" for one in gate_lines({}))
         return f"{rules}. ✓ passed, ✗ failed, – undecided or not asked."
-    return TRUST.description if name == TRUST.name else ""
+    return f"{TRUST.description} {_APART}" if name == TRUST.name else ""
 
 
+_APART = (
+    "Ranks by trust start anew for each kind of input (whole images, true-box crops): only systems explained on the "
+    "same inputs are compared."
+)
 _LOSSES = tuple(Column(name, title, LOST_MEANS[name]) for name, title in LOST)
 _CONTEXT = {
     "rho": "outlines' share of the area",

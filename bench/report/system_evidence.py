@@ -12,10 +12,12 @@ from ..records import EXTERNAL, TARGETS, CellRecord, Score
 from .curve_figure import draw_curves
 from .curves import Band, bands
 from .exhibits import MapRow
-from .map_board import tables_of
+from .map_board import tables_of, unmapped
 from .map_columns import MapColumn, MapLine, faithful_columns, faithful_lines
 from .shelf import Shelf
 from .trust_board import TRUST, gate_lines
+from .unanswered import CHANGED, REMOVAL, unanswered, why_lacking
+from .unanswered import MIRROR as IN_THE_MIRROR
 
 SYMMETRY = ("label_antisymmetry", "logit_antisymmetry_error", "rotation_consistency")
 MIRROR = ("equivariance", "equivariance_null")
@@ -72,7 +74,7 @@ class Effect:
     """What one change of the pictures does to the answer to one question, beside the heat on what was changed."""
 
     fall: Score | None
-    """Mean fall of f in logits."""
+    """Mean fall of f in logits, over scenes; opposite changes cancel."""
     heat: Score | None
     """Share of the ranked method's heat on the part; None where it is no place."""
     area: float | None
@@ -109,16 +111,23 @@ def evidence(
     `name` is the stem of the system's page; figures stand beside it.
     """
     ranked = {row.target: row.scores for row in maps if row.method in (method, EXTERNAL)}
+    turned = [ranked.get("sense", {}).get(one) for one in MIRROR]
+    silent = unanswered(records, method)
     return {
         "trust": scores.get(TRUST),
         "trust_parts": [(title, scores.get(one)) for one, title in TRUST_PARTS],
         "gates": gate_lines(scores),
         "faithful": _faithful(maps, {target: _figure(shelf, name, records, target, method) for target in TARGETS}),
         "chirality": [_named(one, scores[one]) for one in SYMMETRY if one in scores],
-        "mirror": [ranked["sense"].get(one) for one in MIRROR] if "sense" in ranked else [],
+        "mirror": turned if any(turned) else [],
         "changes": changes(scores, ranked),
         "erased": _named(ERASED, scores[ERASED]) if ERASED in scores else None,
         "cues": [_named(one, score) for one, score in scores.items() if one.startswith("cue_")],
+        "unmapped": unmapped(records, method),
+        "unremoved": silent.get(REMOVAL),
+        "unremovable": why_lacking(records, method, "cpf"),
+        "unmirrored": silent.get(IN_THE_MIRROR),
+        "untried": silent.get(CHANGED),
     }
 
 

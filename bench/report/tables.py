@@ -61,8 +61,8 @@ def _failures(board: Leaderboard) -> list[str]:
         if row.n_failed
     ]
     partial = [f"NOT RANKED {row.system}: {row.unranked}." for row in board.rows if row.unranked]
-    unmapped = [f"NOT EXPLAINED {row.system}: {row.unmapped}" for row in board.rows if row.unmapped]
-    return [*failed, *partial, *unmapped, *(f"LEFT OUT {reason}" for reason in board.left_out)]
+    silent = [f"NOT EXPLAINED {row.system}: {said}" for row in board.rows for said in row.unexplained]
+    return [*failed, *partial, *silent, *(f"LEFT OUT {reason}" for reason in board.left_out)]
 
 
 def _title(board: Leaderboard) -> str:
@@ -78,7 +78,8 @@ NOTE = (
     "the sense (CW against CCW) and for presence (a clast against none); tail share: of the sense map's heat on mantle",
     "and tails. CPF: rank correlation of the sense map with what each cell matters (0 chance). SRG: what its order",
     "gains over the reverse, as a share of what the best order gains (0 chance, 1 best). Trust: mean of CPF, SRG (at",
-    "most 1) and lift; it speaks of the maps, quality is another column.",
+    "most 1) and lift; it speaks of the maps, quality is another column. Ranks by trust start anew for each kind of",
+    "input (whole images, true-box crops): only systems explained on the same inputs are compared.",
     "Gates 1 to 5: " + ", ".join(gate.title.lower() for gate in GATES.values()) + ".",
     "✓ passed, ✗ failed (not ranked by trust), – undecided or not asked.",
 )
@@ -86,16 +87,16 @@ NOTE = (
 
 def maps_note(board: Leaderboard) -> list[str]:
     """What lift and tail share are to be read by: chance, floor and ceiling, for systems explained on like inputs."""
-    alike: dict[tuple[str, ...], list[str]] = {}
+    gathered: dict[tuple[str, ...], list[str]] = {}
     for row in board.rows:
         scores = [row.scores.get(name) for name in ("rho", "tail_area", "lift_centre", "lift_ceiling")]
         said = tuple(short(score.value if score else None) for score in scores)
         if said[0] != "–":
-            alike.setdefault(said, []).append(row.system)
+            gathered.setdefault(said, []).append(row.system)
     return [
         f"Outlines cover {rho} of what {', '.join(systems)} saw, tails {tails}; lift of a centred Gaussian {floor}, of "
         f"the outlines at the maps' resolution {top}."
-        for (rho, tails, floor, top), systems in alike.items()
+        for (rho, tails, floor, top), systems in gathered.items()
     ]
 
 

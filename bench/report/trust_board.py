@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..metrics import (
+    Observations,
     GATES,
     TRUST_PARTS,
     compare_trust,
@@ -18,7 +19,8 @@ from ..metrics import (
     trust,
 )
 from ..records import CellRecord, MapScores, Score, Trial
-from .map_board import Pair, alike, tables_of
+from .map_board import Pair, alike, holds, lacking, tables_of
+from .unanswered import why_lacking
 from .writing import with_interval
 
 TRUST = "trust"
@@ -34,7 +36,7 @@ class TrustRank:
     rank: int
     """1 + the number of systems significantly more trustworthy."""
     stability: float | None
-    """Share of random weightings of the parts under which the rank stays."""
+    """Share of random weightings of the parts under which the rank stays; None for one that nobody is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +70,44 @@ class GateLine:
         return self.verdict if self.score else "not asked"
 
 
-def trust_scores(cells: Sequence[CellRecord], method: str, forced: Score | None) -> dict[str, Score]:
+def trust_scores(
+    cells: Sequence[CellRecord], method: str, forced: Score | None, seen: Observations
+) -> dict[str, Score]:
     """Return trust, gates 2 to 5 and the scores of changed pictures, by name; what nobody asked for is not among them.
 
-    `forced` is the system's balanced accuracy of CW against CCW, which decides gate 4.
+    What was asked and failed has no value, and says why. `forced` is the system's balanced accuracy of CW against CCW
+    on what was `seen`, which decides gate 4 of systems that were asked about their maps or changed pictures.
     """
     tables = tables_of(cells, method, "sense")
     trials = [trial for cell in cells for trial in cell.trials]
-    found = [trust(tables)] if tables else []
-    found += [gate_reads(forced)] if forced else []
-    return {one.metric: one for one in (*found, *_of_mirror(tables), *_of_trials(trials))}
+    if not tables and not trials:
+        return {}
+    found = [trust(_of_parts(tables))] if tables else []
+    found += [gate_reads(forced, seen)] if forced else []
+    found += _of_mirror(tables, why_lacking(cells, method, "equivariance"))
+    return {one.metric: one for one in (*found, *_of_trials(trials))}
 
 
-def _of_mirror(tables: Sequence[MapScores]) -> list[Score]:
+def _of_parts(tables: Sequence[MapScores]) -> list[MapScores]:
+    """Leave out tables that failed where others hold every part of trust: they say nothing of why one is undefined."""
+    usable = [table for table in tables if not table.reason]
+    held = all(any(holds(table, name) for table in usable) for name in TRUST_PARTS)
+    return usable if held else list(tables)
+
+
+def _of_mirror(tables: Sequence[MapScores], failed: str | None) -> list[Score]:
     asked = [table for table in tables if "equivariance" in table.values]
-    return [gate_mirror(asked)] if asked else []
+    if asked:
+        return [gate_mirror(asked)]
+    return [Score("gate_mirror", None, reason=failed)] if failed else []
 
 
 def _of_trials(trials: Sequence[Trial]) -> list[Score]:
-    return [*score_trials(trials), gate_cue(trials), gate_matrix(trials)] if trials else []
+    usable = [trial for trial in trials if not trial.reason]
+    if usable:
+        return [*score_trials(usable), gate_cue(usable), gate_matrix(usable)]
+    failed = next((trial.reason for trial in trials), None)
+    return [Score(name, None, higher_is_better=False, reason=failed) for name in ("gate_cue", "gate_matrix") if failed]
 
 
 def trust_ranks(cells: Mapping[Pair, Sequence[CellRecord]], method: str) -> dict[Pair, TrustRank]:
@@ -98,12 +119,19 @@ def trust_ranks(cells: Mapping[Pair, Sequence[CellRecord]], method: str) -> dict
     for tables in alike(cells, "sense", TRUST_PARTS, method):
         pairs = {" + ".join(pair): pair for pair in tables}
         compared = compare_trust({shown: tables[pair] for shown, pair in pairs.items()})
+        alone = sum(value is not None for value in compared.values) < 2
         for shown, value, rank, stability in zip(
             compared.systems, compared.values, compared.ranks, compared.stability, strict=True
         ):
             if value is not None:
-                found[pairs[shown]] = TrustRank(rank, stability)
+                found[pairs[shown]] = TrustRank(rank, None if alone else stability)
     return found
+
+
+def why_untrusted(cells: Sequence[CellRecord], method: str) -> str | None:
+    """Return why a system's maps lack a part of trust in some cells, the first reason."""
+    reasons = [reason for name in TRUST_PARTS for reason in lacking(cells, method, "sense", name)]
+    return reasons[0] if reasons else None
 
 
 def gate_lines(scores: Mapping[str, Score]) -> tuple[GateLine, ...]:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import plugins
 from ..data.crops import to_float
 from ..records import CLASSES
 from .graph import Folders, Node
-from .learning import backbone_of, check_logits, read_head, read_network
+from .learning import backbone_of, check_logits, read_classifier, read_head, read_network
 
 Ask = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 """Maps canvases uint8[N, H, W, 3] to logits float64[N, K]."""
@@ -52,12 +51,5 @@ def _frozen(node: Node, folders: Folders, size: tuple[int, int]) -> Callable[...
 
 def _classifier(node: Node, folders: Folders, size: tuple[int, int]) -> Callable[..., NDArray[np.float32]]:
     del size
-    plugin = backbone_of(node)
-    with plugins.blaming(f"Backbone {plugin.name!r}", "load"):
-        plugin.made.load(folders["fit"], device=node.local["device"])
-
-    def ask(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with plugins.blaming(f"Backbone {plugin.name!r}", "predict"):
-            return np.asarray(plugin.made.predict(to_float(images)))
-
-    return ask
+    predict = read_classifier(node, folders)
+    return lambda images: predict(to_float(images))

@@ -36,10 +36,14 @@ class Executor(Protocol):
         ...
 
 
+LOOKS = ("explain", "perturb", "watch_boxes")
+"""Kinds of nodes that import torch whatever they ask."""
+
+
 def _work(node: Node, root: Path, threads: int) -> tuple[float, str | None]:
     from .steps import execute  # noqa: PLC0415 – steps import the heavy libraries; only workers need them
 
-    if node.spec.get("mode") is not None or node.kind == "explain" or "torch" in sys.modules:  # a mode: it learns
+    if node.spec.get("mode") is not None or node.kind in LOOKS or "torch" in sys.modules:  # a mode: it learns
         import torch  # noqa: PLC0415
 
         torch.set_num_threads(threads)  # the number of threads is part of a fit's key, whoever makes it

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache, partial
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from ..data.agu2021 import read_agu2021, verify
 from ..data.source import digest, read
 from ..data.splits import Split, check_split
 from ..errors import DataError, SuiteError
-from ..records import Clast, Mask, Photomicrograph
+from ..records import SENSES, Clast, Mask, Photomicrograph
 from ..suite import FileData, GeneratedData, Suite
 from ..synth import Recipe, identity_of, parse_identity, read_scene, recipe_digest, render_photograph, scene_under
 from .graph import Node
@@ -258,22 +259,33 @@ def render_shard(recipe: Recipe, start: int, stop: int, condition: str, out: Pat
     (out / "photographs.json").write_text(json.dumps(said), encoding="utf-8")
 
 
+def is_plain(image_id: str) -> bool:
+    """Whether a generated photograph is as the recipe draws it, under no condition."""
+    return not parse_identity(image_id)[1]
+
+
 def render_variants(recipe: Recipe, ids: Sequence[str], change: str, at_most: int, out: Path) -> None:
     """Render photographs with one thing changed: `images.npy` uint8[n, H, W, 3], and their own ids in `ids.json`.
 
-    They are the first `at_most` with a clast that shows a sense, in an order that says nothing about them. Those that
-    stand under a condition already are left out: a scene takes one change.
+    They are the first `at_most` with a sense, as many of one as of the other while there are, in an order that says
+    nothing about them. Those that stand under a condition already are left out: a scene takes one change.
     """
-    chosen: list[str] = []
-    for image_id in sorted(ids, key=lambda one: hashlib.sha256(one.encode()).hexdigest()):
-        index, condition = parse_identity(image_id)
-        if len(chosen) < at_most and not condition and read_scene(scene_under(recipe, index))[1]:
-            chosen.append(image_id)
+    chosen = _with_a_sense(recipe, ids, at_most)
     images = np.zeros((len(chosen), recipe.height, recipe.width, 3), np.uint8)
     for row, image_id in enumerate(chosen):
         images[row] = render_photograph(recipe, parse_identity(image_id)[0], change).load()
     np.save(out / "images.npy", images)
     (out / "ids.json").write_text(json.dumps(chosen), encoding="utf-8")
+
+
+def _with_a_sense(recipe: Recipe, ids: Sequence[str], at_most: int) -> list[str]:
+    by_sense: dict[str | None, list[str]] = {"CW": [], "CCW": [], None: []}
+    for image_id in sorted(filter(is_plain, ids), key=lambda one: hashlib.sha256(one.encode()).hexdigest()):
+        truth, present = read_scene(scene_under(recipe, parse_identity(image_id)[0]))
+        if present:
+            by_sense[truth if truth in SENSES else None].append(image_id)
+    in_turn = chain.from_iterable(zip_longest(by_sense["CW"], by_sense["CCW"]))
+    return [one for one in (*in_turn, *by_sense[None]) if one is not None][:at_most]
 
 
 def _without_pixels(photo: Photomicrograph) -> Photomicrograph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -298,15 +298,24 @@ def read_network(node: Node, folders: Folders, size: tuple[int, int]) -> BuiltNe
 
 
 def _ask(node: Node, folders: Folders, crops_: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    predict = read_classifier(node, folders)
+    parts = [predict(crops_.batch(rows[start : start + 256])) for start in range(0, len(rows), 256)]
+    return np.concatenate(parts) if parts else np.zeros((0, len(CLASSES)), np.float32)
+
+
+def read_classifier(node: Node, folders: Folders) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Read a backbone that trains itself, as a function from float32[n, 3, H, W] in 0..1 to logits, checked."""
     plugin = backbone_of(node)
     with plugins.blaming(f"Backbone {plugin.name!r}", "load"):
         plugin.made.load(folders["fit"], device=node.local["device"])
-    parts = []
-    for start in range(0, len(rows), 256):
+
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
         with plugins.blaming(f"Backbone {plugin.name!r}", "predict"):
-            parts.append(np.asarray(plugin.made.predict(crops_.batch(rows[start : start + 256]))))
-        check_logits(plugin.name, parts[-1], len(rows[start : start + 256]))
-    return np.concatenate(parts) if parts else np.zeros((0, len(CLASSES)), np.float32)
+            logits = np.asarray(plugin.made.predict(images))
+        check_logits(plugin.name, logits, len(images))
+        return logits
+
+    return predict
 
 
 def check_logits(name: str, logits: NDArray[np.float32], n: int) -> None:

@@ -17,7 +17,15 @@ from ..errors import ExplanationError
 from ..records import TARGETS
 from . import regards
 from .graph import Folders, Node
-from .learning import backbone_of, read_crops, read_head, read_kept_maps, read_network, read_samples
+from .learning import (
+    backbone_of,
+    read_classifier,
+    read_crops,
+    read_head,
+    read_kept_maps,
+    read_network,
+    read_samples,
+)
 from .regards import Regard
 from .seeing import photographs_of
 
@@ -99,10 +107,7 @@ def trained_subject(node: Node, folders: Folders, size: tuple[int, int]) -> tupl
 
     device = node.local["device"]
     if node.spec["mode"] is None:
-        plugin = backbone_of(node)
-        with plugins.blaming(f"Backbone {plugin.name!r}", "load"):
-            plugin.made.load(folders["fit"], device=device)
-        return subjects.of_classifier(plugin.made.predict), None
+        return subjects.of_classifier(read_classifier(node, folders)), None
     if node.spec["mode"] != "frozen":
         network = read_network(node, folders, size)
         return subjects.of_network(network), network

@@ -13,6 +13,7 @@ from .layout import Layout
 from .once import once
 
 FAITHFULNESS = "faithfulness of maps"
+FURTHER = "faithfulness of further maps"
 CHIRALITY = "maps of mirror images"
 """By what names a plan keeps nodes that are no method's own."""
 
@@ -47,9 +48,14 @@ class MapLayout:
             return found
         crops = self.base.truth_crops(detector, backbone, seed, fold)
         found |= {control.name: self._localise_control(control, crops, fold) for control in self.controls}
-        found[FAITHFULNESS] = self._perturb(detector, backbone, seed, fold, *able)
-        if able[0] is self.explainers[0]:  # gate 3 speaks of the ranked method
-            found[CHIRALITY] = self._chirality(detector, backbone, seed, fold, able[0])
+        tested = [one for one in able if one.made.needs != "nothing"]
+        ranked = [one for one in tested if one is self.explainers[0]]
+        further = [one for one in tested if one not in ranked]
+        if ranked:  # alone: a further method that breaks must not take its trust away
+            found[FAITHFULNESS] = self._perturb(detector, backbone, seed, fold, *ranked)
+            found[CHIRALITY] = self._chirality(detector, backbone, seed, fold, *ranked)  # gate 3 speaks of it
+        if further:
+            found[FURTHER] = self._perturb(detector, backbone, seed, fold, *further)
         return found
 
     @staticmethod
@@ -98,6 +104,7 @@ class MapLayout:
     def _true(self, detector: Detector, backbone: Backbone, seed: int, fold: str, explainer: Plugin) -> Node:
         return self.explain(detector, backbone, seed, fold, explainer, ids=self.base.tested(fold))
 
+    @once
     def _localise_control(self, control: Plugin, crops: Node, fold: str) -> Node:
         explain = self._explain(control, {"crops": crops}, None, ids=self.base.ids["explained"])
         return self._scored_maps(control, {"explain": explain}, fold, crops.label)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 EXPLAINS = "explain/"
 """The inputs that hold maps are named so, and after the method."""
-ROWS_OF_224 = 16
-"""As many pixels as this many pictures of 224 by 224 make one batch: more of them only wait for memory."""
+PIXELS = {"cpu": 4 * 224 * 224, "cuda": 64 * 224 * 224}
+"""Of one batch: on a processor what its cache holds, since more only wait for memory."""
 DIGITS = 6
 
 
@@ -115,7 +115,7 @@ def _tables(work: _Work, folders: Folders) -> list[MapScores]:
         _cases(work, work.batches(network)),
         _values(subject, work.regards),
         imputers(PAD / 255 if network is None else 0.0),
-        batch=_batch(work.crops.size),
+        batch=_batch(work.crops.size, work.node.local["device"]),
         device=work.node.local["device"],
     )
     by_key = dict(zip(work.keys, zip(*found, strict=True), strict=True))
@@ -162,8 +162,8 @@ def _values(subject: Subject, regards: Sequence[Regard]) -> Callable[[Tensor, ND
     return values
 
 
-def _batch(size: tuple[int, int]) -> int:
-    return max(8, ROWS_OF_224 * 224 * 224 // (size[0] * size[1]))
+def _batch(size: tuple[int, int], device: str) -> int:
+    return max(8, PIXELS.get(device.partition(":")[0], PIXELS["cuda"]) // (size[0] * size[1]))
 
 
 def _table(

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from ..data.letterbox import PAD, read_map
 from ..explain.box_maps import box_values
 from ..explain.drise import Ask
+from ..metrics import curves, faithfulness
 from ..records import Box, MapScores, Photomicrograph
 from .box_regards import FOUND
 from .localising import DIGITS, table
 
-STEPS = 9
 AT_ONCE = 32
 """Pictures handed over in one call."""
 
@@ -51,36 +51,23 @@ def probed(one: Probing) -> list[Faith]:
     """Take cells of one photograph away, for all its maps together; methods one after the other."""
     import torch  # noqa: PLC0415
 
+    from ..explain.faithful import Case, probe_maps  # noqa: PLC0415
     from ..explain.imputers import imputers  # noqa: PLC0415
-    from ..explain.perturbation import Probed, perturb  # noqa: PLC0415
-    from ..explain.units import cell_means, grid  # noqa: PLC0415
-    from ..metrics.faithfulness import Removals, curves, faithfulness  # noqa: PLC0415
 
     height, width = one.pixels.shape[:2]
-    units, asked = grid((height, width), (0, 0, width, height)), imputers(PAD / 255)
     told = [
-        (method, column, cell_means(read_map(maps[column], extent, one.extent, (height, width)), units))
+        (method, column, read_map(maps[column], extent, one.extent, (height, width)))
         for method, (maps, extent) in one.maps.items()
         for column in range(len(one.boxes))
     ]
     picture = torch.from_numpy(one.pixels.transpose(2, 0, 1).astype(np.float32) / 255)
-    probe = Probed(picture, units, tuple((column, relevance) for _, column, relevance in told))
+    case = Case(picture, (0, 0, width, height), [(column, saliency) for _, column, saliency in told])
     values = box_values(one.ask, one.boxes, one.labels)
-    (said,) = perturb([probe], values, asked, steps=STEPS, batch=AT_ONCE)
-    found = []
-    for at, (method, column, relevance) in enumerate(told):
-        removals = Removals(
-            relevance=relevance,
-            whole=float(said.whole[column]),
-            single=said.single[:, :, column],
-            morf=said.morf[:, at],
-            lerf=said.lerf[:, at],
-            control_morf=said.control_morf[:, column],
-            control_lerf=said.control_lerf[:, column],
-            imputers=tuple(imputer.name for imputer in asked),
-        )
-        found.append(Faith(method, one.photo, faithfulness(removals), curves(removals)))
-    return found
+    (said,) = probe_maps([case], values, imputers(PAD / 255), batch=AT_ONCE)
+    return [
+        Faith(method, one.photo, faithfulness(removed), curves(removed))
+        for (method, _, _), removed in zip(told, said, strict=True)
+    ]
 
 
 def faith_tables(found: Sequence[Faith]) -> list[MapScores]:

@@ -72,7 +72,7 @@ def _silent(name: str, asked: Node, reason: str) -> _Look:
         case "trials":
             return _Look(trials=(Trial("", reason=reason),))
         case "watch_boxes":
-            return _Look(box_maps=tuple(MapScores("d-rise", target, reason=reason) for target in BOX_TARGETS))
+            return _Look(box_maps=tuple(MapScores(name, target, reason=reason) for target in BOX_TARGETS))
         case "perturb":
             return _Look(
                 maps=_unmapped([one.removeprefix(EXPLAINS) for one in asked.inputs if one.startswith(EXPLAINS)], reason)

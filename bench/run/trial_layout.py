@@ -9,7 +9,7 @@ from math import ceil
 from ..metrics import CUES, PART_CHANGES
 from .entries import HEAD, Backbone, Detector, minor
 from .graph import Node
-from .inputs import Generated
+from .inputs import Generated, is_plain
 from .layout import Layout
 from .once import once
 
@@ -73,8 +73,9 @@ class TrialLayout:
 
     @once
     def _variant(self, source: Generated, fold: str, change: str) -> Node:
-        folds = len(self.base.suite.one_repeat)
-        return source.variants(self.base.tested(fold), change, ceil(self.base.suite.explaining.changed / folds))
+        plain = [one for one in self.base.suite.one_repeat if any(map(is_plain, self.base.tested(one)))]
+        share = ceil(self.base.suite.explaining.changed / max(1, len(plain)))
+        return source.variants(self.base.tested(fold), change, share)
 
     @once
     def _watch(self, detector: Detector, seed: int, fold: str) -> Node:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import plugins
-from ..errors import ExplanationError
+from ..errors import ExplanationError, PluginError
 from ..explain.box_cams import eigen_cam, grad_cams
 from ..explain.drise import Ask, d_rise
 from ..records import BOX_TARGETS, Box, Boxes, Explanation, MapScores, Photomicrograph
@@ -23,7 +23,7 @@ from .detecting import detector_of
 from .graph import Folders, Node
 from .localising import table
 from .probing_boxes import Faith, Probing, faith_tables, probed
-from .proposals import check_shapes, read_boxes
+from .proposals import check_shapes, read_boxes, sound
 from .seeing import blinded, photographs_of
 
 GRAD_CAM, EIGEN_CAM, D_RISE = METHODS = ("grad-cam", "eigen-cam", "d-rise")
@@ -155,7 +155,7 @@ def _sighted(
             sight = plugin.made.sight(photo.load())
             graded, extent = grad_cams(sight, boxes, labels)
             eigen, own = eigen_cam(sight)
-    except ExplanationError as error:
+    except (ExplanationError, PluginError) as error:  # to be asked needs no gradients
         cannot |= dict.fromkeys((GRAD_CAM, EIGEN_CAM), str(error))
         return []
     repeated = np.broadcast_to(eigen, (len(boxes), *eigen.shape))
@@ -225,7 +225,7 @@ def asker(plugin: plugins.Plugin, um_per_px: float | None, *, own_head: bool = F
         with plugins.blaming(f"Detector {plugin.name!r}", "detect"):
             found: list[Boxes] = plugin.made.detect(shown)
             check_shapes(f"Detector {plugin.name!r}", found, [photo.id for photo in shown], own_head=own_head)
-        return found
+        return [sound(one, picture.shape[:2], len(one.score))[0] for one, picture in zip(found, pictures, strict=True)]
 
     return ask
 

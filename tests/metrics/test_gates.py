@@ -10,8 +10,19 @@ from faithful_tables import table
 from trial_examples import TRUTH, N, always, answers, noise, trial
 
 from clastbench.errors import UnknownNameError
-from clastbench.metrics import GATES, gate_cue, gate_matrix, gate_mirror, gate_passed, gate_randomisation, gate_reads
-from clastbench.records import MapScores, Score, Trial
+from clastbench.metrics import (
+    GATES,
+    TRIAL_METRICS,
+    Observations,
+    gate_cue,
+    gate_matrix,
+    gate_mirror,
+    gate_passed,
+    gate_randomisation,
+    gate_reads,
+    score_all,
+)
+from clastbench.records import CLASSES, MapScores, Score, Trial
 
 FAST = {"n_resamples": 999}
 
@@ -64,7 +75,11 @@ def test_score_that_is_no_gates_is_refused():
         ("gate_randomisation", 0.2, None, None, None),
         ("gate_randomisation", 0.0, None, None, False),
         ("gate_cue", 0.01, -0.02, 0.05, True),
-        ("gate_cue", 0.01, -0.02, 0.06, False),
+        ("gate_cue", 0.01, -0.02, 0.06, None),
+        ("gate_cue", 0.05, 0.0, 0.1, None),
+        ("gate_cue", 0.04, 0.01, 0.06, False),
+        ("gate_cue", 0.06, -0.02, 0.1, False),
+        ("gate_cue", 0.02, 0.01, 0.03, True),
         ("gate_cue", 0.01, None, None, None),
         ("gate_cue", 0.1, None, None, False),
         ("gate_mirror", 0.2, 0.1, 0.3, True),
@@ -74,7 +89,10 @@ def test_score_that_is_no_gates_is_refused():
         ("gate_reads", 0.7, 0.5, 0.8, False),
         ("gate_reads", 0.5, None, None, False),
         ("gate_reads", 0.9, None, None, None),
-        ("gate_matrix", 0.55, 0.4, 0.7, True),
+        ("gate_matrix", 0.55, 0.4, 0.65, True),
+        ("gate_matrix", 0.55, 0.4, 0.7, None),
+        ("gate_matrix", 0.7, 0.33, 0.93, None),
+        ("gate_matrix", 0.55, 0.52, 0.6, False),
         ("gate_matrix", 0.5, 0.5, 0.5, True),
         ("gate_matrix", 0.8, 0.6, 0.9, False),
         ("gate_matrix", 0.2, 0.1, 0.4, False),
@@ -111,8 +129,8 @@ def test_network_that_loses_one_picture_of_many_passes():
     assert gate_passed(found) is True
 
 
-def cue_of_many(n: int, truth) -> list[Trial]:
-    against = answers(lost(1, n), truth=truth)
+def cue_of_many(n: int, truth, *, fallen: int = 1) -> list[Trial]:
+    against = answers(lost(fallen, n), truth=truth)
     return [
         trial("lean=agrees", answers(lost(0, n), truth=truth), truth=truth),
         trial("lean=reversed", against, truth=truth),
@@ -127,18 +145,57 @@ def test_network_that_gains_by_the_reversal_passes():
     assert gate_passed(found) is True
 
 
-@pytest.mark.parametrize(("n", "passed"), [(59, True), (60, True), (58, None), (6, None)])
+@pytest.mark.parametrize(("n", "passed"), [(60, True), (61, True), (59, None), (58, None), (6, None)])
 def test_perfect_network_passes_once_there_are_enough_pictures(n, passed):
     found = gate_cue(cue(lost(0, n)), **FAST)
     assert found.value == 0.0
     assert gate_passed(found) is passed
     if passed is None:
-        assert f"{n} groups cannot exclude" in found.reason
+        assert f"{n // 2} groups with CW and {n - n // 2} with CCW cannot exclude" in found.reason
+
+
+def test_few_pictures_of_one_sense_prove_little_however_many_there_are_of_the_other():
+    found = gate_cue(cue_of_many(100, ("CW",) * 3 + ("CCW",) * 97, fallen=0), **FAST)
+    assert found.high == pytest.approx(1 - 0.05 ** (1 / 6))
+    assert "3 groups with CW and 97 with CCW" in found.reason
+    assert gate_passed(found) is None
 
 
 def test_pictures_of_one_group_count_once():
     found = gate_cue(cue(lost(0), groups=[f"g{i // 2}" for i in range(N)]), **FAST)
+    assert found.high == pytest.approx(1 - 0.05 ** (2 / N))
     assert gate_passed(found) is None
+
+
+def test_one_lucky_answer_is_no_evidence():
+    """Nothing falls in 10 pictures and one improves: the bootstrap alone would exclude every fall."""
+    found = gate_cue([one_and_other(lost(1, 10), "agrees"), one_and_other(lost(0, 10), "reversed")], **FAST)
+    assert found.value == pytest.approx(-0.1)
+    assert found.low < found.value
+    assert found.high == pytest.approx(1 - 0.05 ** (1 / 10))
+    assert "5 groups with CW and 5 with CCW" in found.reason
+    assert gate_passed(found) is None
+
+
+def one_and_other(right, state: str) -> Trial:
+    return trial(f"scale-bar={state}", answers(right))
+
+
+@pytest.mark.parametrize(("n", "fallen", "risen"), [(40, 1, 0), (60, 2, 2)])
+def test_honest_network_does_not_fail_on_thin_evidence(n, fallen, risen):
+    aligned, against = lost(risen, n), lost(fallen, n)[::-1]
+    found = gate_cue([one_and_other(aligned, "agrees"), one_and_other(against, "reversed")], **FAST)
+    assert found.value == pytest.approx((fallen - risen) / n)
+    assert found.high > 0.05
+    assert gate_passed(found) is None
+
+
+def test_upper_bound_is_never_smaller_than_without_any_fall():
+    n = 80
+    aligned, against = lost(12, n), lost(1, n)[::-1]
+    found = gate_cue([one_and_other(aligned, "agrees"), one_and_other(against, "reversed")], **FAST)
+    assert found.value < -0.1
+    assert found.high == pytest.approx(1 - 0.05 ** (1 / n))
 
 
 def test_worst_cue_decides():
@@ -152,7 +209,7 @@ def test_every_cue_has_to_pass_by_itself():
     few = cue(lost(0, 10), "lean")
     found = gate_cue([*good, *few], **FAST)
     assert gate_passed(found) is None
-    assert "10 groups" in found.reason
+    assert "5 groups with CW" in found.reason
     assert gate_passed(gate_cue([*few, *cue(lost(40), "frame")], **FAST)) is False
 
 
@@ -162,20 +219,58 @@ def test_cue_that_failed_to_be_tried_leaves_the_gate_undecided():
     assert gate_passed(found) is None
 
 
-def test_greatest_upper_bound_counts_even_where_another_cue_fell_more():
+def test_of_several_undecided_cues_the_greatest_fall_is_shown():
     mixed = np.ones(N, bool)
     mixed[:8] = False
     unsure = [trial("lean=agrees", answers(mixed)), trial("lean=reversed", answers(mixed[::-1]))]
     found = gate_cue([*cue(lost(1)), *unsure], **FAST)
     assert found.value == pytest.approx(1 / N)
     assert found.high > 0.05
-    assert gate_passed(found) is False
+    assert gate_passed(found) is None
+
+
+def test_cues_do_not_fail_together_where_none_fails_alone():
+    """One falls surely but little, the other may fall much but need not."""
+    n = 1000
+    little = cue_of_many(n, ("CCW", "CW") * (n // 2), fallen=30)
+    unsure = [trial("frame=agrees", answers(lost(2, 40))), trial("frame=reversed", answers(lost(2, 40)[::-1]))]
+    assert gate_cue(little, **FAST).low > 0
+    assert gate_passed(gate_cue(little, **FAST)) is True
+    found = gate_cue([*little, *unsure], **FAST)
+    assert found.value == 0.0
+    assert gate_passed(found) is None
 
 
 def test_without_cues_nothing_is_said():
     found = gate_cue([trial("", noise())])
     assert found.reason == GATES["gate_cue"].undefined
     assert gate_passed(found) is None
+
+
+@pytest.mark.parametrize("gate", [gate_cue, gate_matrix])
+def test_trials_that_failed_say_why(gate):
+    found = gate([Trial("", reason="out of memory")])
+    assert found.reason == "out of memory"
+    assert gate_passed(found) is None
+
+
+def test_fold_whose_photographs_could_not_be_changed_leaves_the_gates_undecided():
+    why = "not all folds have photographs that could be changed"
+    erased = trial("without=clasts", always(True))
+    planted, fallen = cue(lost(0)), cue(lost(40), "frame")
+    for gate, trials in ((gate_matrix, [erased]), (gate_cue, planted), (gate_cue, fallen)):
+        assert gate_passed(gate(trials, **FAST)) is not None
+        found = gate([Trial(trials[-1].change), *trials], **FAST)
+        assert (found.value, found.reason) == (None, why)
+        assert gate_passed(found) is None
+    beside = gate_cue([*planted, *fallen, Trial("frame=agrees")], **FAST)
+    assert (beside.value, beside.high, beside.reason) == (0.0, None, why)
+    assert gate_passed(gate_cue([*planted, *fallen, Trial("scale-bar=agrees")], **FAST)) is False
+
+
+def test_change_that_no_fold_could_make_says_so():
+    found = gate_matrix([Trial("without=clasts")], **FAST)
+    assert found.reason == TRIAL_METRICS["erased_forced"].undefined
 
 
 def test_cue_planted_one_way_only_says_nothing():
@@ -226,6 +321,61 @@ def test_reading_the_sense_is_the_score_of_the_system():
     found = gate_reads(Score("sense_forced", 0.8, 0.7, 0.9, 40, 30))
     assert found == Score("gate_reads", 0.8, 0.7, 0.9, 40, 30)
     assert gate_passed(found) is True
+
+
+def ties(decided: int, right: int, n: int = 64) -> np.ndarray:
+    """Answers of n pictures, of which `decided` do not tie and `right` of these are right."""
+    said = answers(np.arange(n) < right)
+    said[decided:, 1:] = 0.0
+    return said
+
+
+def reading(logits) -> tuple[Score, Observations]:
+    """Forced balanced accuracy of a system that says this of the photographs, and `none` of one more."""
+    n = len(logits)
+    said = np.exp(np.vstack([logits, [5.0, 0.0, 1.0]]))
+    names = tuple(f"image-{i}" for i in range(n + 1))
+    truth = np.array([CLASSES.index(name) for name in (*TRUTH[:n], "none")])
+    seen = Observations(names, names, truth, truth > 0, said / said.sum(axis=1, keepdims=True))
+    (score,) = score_all(seen, names=["sense_forced"], **FAST)
+    return score, seen
+
+
+def test_few_answers_among_ties_do_not_show_that_the_sense_is_read():
+    score, seen = reading(ties(3, 3))
+    assert gate_passed(gate_reads(score)) is True
+    found = gate_reads(score, seen)
+    assert (found.value, found.low, found.high) == (score.value, 0.5, score.high)
+    assert gate_passed(found) is False
+
+
+@pytest.mark.parametrize(("decided", "right", "passed"), [(5, 5, False), (6, 6, True), (64, 60, True)])
+def test_reading_the_sense_needs_more_than_a_coin_would_give(decided, right, passed):
+    assert gate_passed(gate_reads(*reading(ties(decided, right)))) is passed
+
+
+def test_few_answers_among_ties_do_not_show_that_the_matrix_is_read():
+    found = gate_matrix([trial("without=clasts", ties(3, 3))], **FAST)
+    assert found.value == pytest.approx(0.5 + 1.5 / 64, abs=1e-3)
+    assert found.low == 0.5
+    assert found.high < 0.6
+    assert gate_passed(found) is True
+    assert gate_passed(gate_matrix([trial("without=clasts", ties(6, 6))], **FAST)) is False
+    wrong = gate_matrix([trial("without=clasts", ties(3, 0))], **FAST)
+    assert (wrong.value < 0.5, wrong.high) == (True, 0.5)
+
+
+def test_inputs_of_one_group_are_one_answer_of_the_sign_test():
+    whole = trial("without=clasts", ties(12, 12))
+    thirds = [name if at >= 12 else f"section-{at // 4}" for at, name in enumerate(whole.image_id)]
+    assert gate_matrix([whole], **FAST).low > 0.5
+    assert gate_matrix([dataclasses.replace(whole, group=tuple(thirds))], **FAST).low == 0.5
+
+
+def test_little_data_does_not_pass_the_matrix():
+    found = gate_matrix([trial("without=clasts", answers(lost(3, 10)))], **FAST)
+    assert found.low < 0.5 < 0.65 < found.high
+    assert gate_passed(found) is None
 
 
 def test_guess_without_clasts_passes():

@@ -50,7 +50,7 @@ def score(values, **said) -> Score:
 
 def test_catalogue_holds_all_that_maps_are_scored_by():
     found = localise(np.ones((1, 2, 2)), np.ones((2, 2), bool))
-    parts = shares(np.ones((1, 2, 2)), dict.fromkeys(REGIONS, np.ones((2, 2), bool)))
+    parts = shares(np.ones((1, 2, 2)), dict.fromkeys((*REGIONS, "box"), np.ones((2, 2), bool)))
     mirror, diagnostics = {"equivariance", "equivariance_null"}, {"infidelity", "max_sensitivity"}
     assert set(MAP_METRICS) == {*found, *parts, "cold", *FAITHFULNESS, "srg", *mirror, *diagnostics}
     assert tuple(MAP_METRICS)[: len(LOCALISATION)] == LOCALISATION
@@ -292,3 +292,17 @@ def test_systems_that_disagree_about_a_group_are_refused():
 def test_unknown_metric_is_named_with_its_nearest():
     with pytest.raises(UnknownNameError, match=r"Unknown map metric 'lifft'\. Did you mean 'lift'"):
         compare_maps({"a": [table([0.5])]}, "lifft")
+
+
+def test_few_maps_with_a_cpf_are_shown_but_not_ranked_first():
+    """A system that answers one input and no other is no better than one that answers all."""
+    few = table([0.9, *(None,) * (N - 1)], metric="cpf")
+    half = table([0.9, *lifts(0.9)[1 : N // 2], *(None,) * (N // 2)], metric="cpf")
+    whole = table(lifts(0.3), metric="cpf")
+    assert only(score_maps([few])).value == 0.9
+    found = compare_maps({"few": [few], "whole": [whole], "half": [half]}, "cpf")
+    assert (found.values[0], found.ranks) == (None, (3, 2, 1))
+    lift = {
+        name: [dataclasses.replace(one, values={"lift": one.values["cpf"]})] for name, one in (("f", few), ("w", whole))
+    }
+    assert compare_maps(lift, "lift").values[0] == 0.9

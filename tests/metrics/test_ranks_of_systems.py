@@ -7,9 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 from metric_examples import certain, observe, random_observations
+from scipy.stats import binomtest
 
 from clastbench.errors import UnknownNameError
 from clastbench.metrics import Observations, compare_all, group_weights, holm, paired_difference, ranks
+from clastbench.metrics.comparison import sign_test
 
 N = 120
 
@@ -21,6 +23,15 @@ def system(skill: float, seed: int, n: int = N) -> Observations:
     logits[np.arange(n), truth] += skill
     odds = np.exp(logits)
     return observe(truth, odds / odds.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(("above", "below"), [(3, 0), (5, 0), (6, 0), (0, 6), (4, 4), (23, 57), (700, 800)])
+def test_sign_test_is_the_exact_one(above, below):
+    assert sign_test(above, below) == pytest.approx(binomtest(above, above + below).pvalue, rel=1e-9)
+
+
+def test_sign_test_of_nothing_finds_nothing():
+    assert sign_test(0, 0) == 1.0
 
 
 def test_holm_gives_the_values_worked_by_hand():

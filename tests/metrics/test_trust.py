@@ -67,6 +67,25 @@ def test_trust_without_a_scale_is_undefined():
     assert "contains 0" in trust([flat], **FAST).reason
 
 
+def test_a_few_maps_do_not_stand_for_a_system():
+    """A model that answers nothing on most inputs has a CPF on the others only."""
+    whole = faithful()
+    few, enough = (
+        dataclasses.replace(whole, values={**whole.values, "cpf": (*whole.values["cpf"][:n], *(None,) * (N - n))})
+        for n in (N // 2 - 1, N // 2)
+    )
+    assert f"undefined on {N // 2 + 1} of {N} maps" in trust([few], **FAST).reason
+    assert trust([enough], **FAST).value is not None
+    ranked = compare_trust({"few": [few], "whole": [whole]}, 5, **FAST)
+    assert (ranked.values[0], ranked.ranks) == (None, (2, 1))
+
+
+def test_trust_falls_below_minus_two_thirds_where_masks_are_large():
+    """Lift falls to -rho / (1 - rho), rho being the mask's share of the area."""
+    worst = {"cpf": [-1.0] * N, "srg_map": [-1.0] * N, "srg_control": [1.0] * N, "lift": [-0.8 / 0.2] * N}
+    assert trust([table(worst)], **FAST).value == pytest.approx(-5 / 3)
+
+
 def test_method_that_cannot_work_says_so():
     found = trust([MapScores("grad-cam", "sense", reason="no layer")], **FAST)
     assert found.value is None

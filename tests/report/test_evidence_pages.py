@@ -13,12 +13,15 @@ from made_up_maps import CELLS, METHOD, Inputs, explained, inputs_of, located, m
 from tables_of_pages import Tables
 
 from clastbench.metrics import GATES
-from clastbench.records import EXTERNAL, Cell, MapScores
+from clastbench.records import EXTERNAL, Cell, MapScores, Trial
+from clastbench.report.cards import Card
 from clastbench.report.curve_figure import draw_curves
 from clastbench.report.curves import bands
 from clastbench.report.evidence import removed_by_photograph, with_evidence
+from clastbench.report.exhibits import Removed
 from clastbench.report.gallery import write_gallery
-from clastbench.report.leaderboard import build, map_rows
+from clastbench.report.leaderboard import build
+from clastbench.report.map_board import map_rows
 from clastbench.report.pages import number
 from clastbench.report.site import SystemPage, write_report
 from clastbench.report.trust_board import gate_marks
@@ -93,7 +96,7 @@ def test_trust_stands_with_its_parts_and_its_rank(report):
     for name in ("trust", "cpf", "srg", "lift_sense"):
         assert f'<span class="value">{number(scores[name].value)}</span>' in text
     assert "Rank 1 by trust" in text
-    assert "it fails a gate" in page_of(report, "whole-image + cued").read_text(encoding="utf-8")
+    assert "fails gate 2 (planted cue)" in page_of(report, "whole-image + cued").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("target", ["sense", "presence"])
@@ -147,16 +150,22 @@ def test_planted_cues_stand_with_their_fall(report):
     assert lines["Planted cue: scale bar"][1].startswith("1.000")
 
 
-@pytest.mark.parametrize(("name", "missing"), [("bare", SECTIONS[1:]), ("external + ours", SECTIONS[1:])])
+@pytest.mark.parametrize(("name", "missing"), [("bare", SECTIONS), ("external + ours", SECTIONS[1:])])
 def test_what_nobody_asked_for_has_no_table(report, name, missing):
     found = tables_on(report, name)
     assert not {"faithful-sense", *missing} & set(found)
 
 
-@pytest.mark.parametrize("name", ["bare", "floor"])
-def test_a_page_without_removal_says_so(report, name):
-    text = page_of(report, f"whole-image + {name}").read_text(encoding="utf-8")
+def test_a_page_of_a_system_that_nobody_asked_says_so(report):
+    text = page_of(report, "whole-image + bare").read_text(encoding="utf-8")
     assert "Nobody asked: no cells were removed" in text
+    assert "Nobody asked: there are neither maps for the sense nor changed pictures" in text
+
+
+def test_a_page_of_a_system_without_maps_says_why_no_cells_were_removed(report):
+    text = page_of(report, "whole-image + floor").read_text(encoding="utf-8")
+    assert 'No cells were removed: <span class="reason">needs ' in text
+    assert "Nobody asked" not in text
 
 
 def test_one_photograph_has_curves_without_bands(report):
@@ -182,6 +191,42 @@ def test_the_first_page_marks_who_fails_a_gate(report):
     text = (report[1] / "index.html").read_text(encoding="utf-8")
     assert "Quality and trust are two things" in text
     assert "Gates: 1 passed, 2 failed, 3 passed, 4 " in text
+
+
+def page_alone(folder: Path, own) -> str:
+    board = build(changed_suite(folder, IDS).model_copy(update={"explainers": (METHOD,)}), DIGEST, [own])
+    page = SystemPage(board.rows[0], (own,), gallery([own], PHOTOS), (), map_rows([own]))
+    write_report(folder / "report", board, [page], [], pixels=False, rights=None)
+    assert "out of ink" in (folder / "report" / "index.html").read_text(encoding="utf-8")
+    return (folder / "report" / "systems" / f"{slug(page.row.system)}.html").read_text(encoding="utf-8")
+
+
+def test_what_failed_stands_on_the_page_with_its_reason(tmp_path):
+    broken = MapScores(METHOD, "sense", reason="out of ink")
+    one = replace(record("net", PHOTOS), maps=(located(SEEN, METHOD, "sense", 0.4), broken, broken))
+    text = page_alone(tmp_path, replace(one, trials=(Trial("", reason="out of ink"),)))
+    for said in ("Removing cells", "Maps of mirror images", "Asking about changed pictures"):
+        assert f"{said} failed in 1 of 1 cells: out of ink" in text
+    assert "Nobody asked" not in text
+
+
+def test_maps_in_the_mirror_stand_though_changed_pictures_failed(tmp_path):
+    text = page_alone(
+        tmp_path, replace(explained(record("net", PHOTOS), PHOTOS), trials=(Trial("", reason="out of ink"),))
+    )
+    assert "Mirror equivariance of the maps" in text
+    assert "Asking about changed pictures failed" in text
+
+
+def test_effects_are_said_to_be_means(report):
+    text = page_of(report, "whole-image + full").read_text(encoding="utf-8")
+    assert "mean over scenes; opposite changes cancel" in text
+    assert "Much heat without an effect" not in text
+
+
+def test_ranks_by_trust_are_said_to_start_anew(report):
+    for path in (page_of(report, "whole-image + full"), report[1] / "index.html"):
+        assert "start anew for each kind of input" in path.read_text(encoding="utf-8")
 
 
 def test_a_suite_that_nobody_explained_has_no_word_of_trust(tmp_path):
@@ -222,6 +267,12 @@ def test_a_card_says_what_removal_showed_of_its_photograph(report):
         assert f"<dd>{number(found.gap)}</dd>" in text
 
 
+def test_a_card_says_why_removal_came_to_nothing():
+    shown = replace(exhibit(PHOTOS[0], prediction(PHOTOS[0], "CW"), "right"), removed=Removed(None, None, None))
+    why = [said for _, _, said in Card("a", shown, None, (), None).removals]
+    assert why[1:] == ["the map or an answer is not finite", "an answer is not finite"]
+
+
 def test_values_of_several_clasts_of_a_photograph_are_their_mean():
     twice = Inputs(("a", "a", "b"), ("a", "a", "b"), ("CW", "CCW", "CW"))
     table = replace(removed(twice, METHOD, "sense"), values={
@@ -245,7 +296,7 @@ def test_a_gallery_of_its_own_says_the_same(tmp_path):
 def test_a_gallery_of_a_system_that_nobody_asked_has_no_such_line():
     own = record("net", PHOTOS)
     shown = with_evidence(gallery([own], PHOTOS), [own], METHOD)
-    assert shown.standing.startswith("Trust undefined: nobody asked.")
+    assert shown.standing is None
     assert not any(one.removed for one in shown.exhibits)
 
 

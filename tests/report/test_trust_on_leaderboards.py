@@ -12,10 +12,11 @@ from made_up import DIGEST, changed_suite, photographs, record
 from made_up_maps import METHOD, Inputs, explained, inputs_of, located, maps, removed, trials
 
 from clastbench.metrics import GATES, TRIAL_METRICS
-from clastbench.records import EXTERNAL, TARGETS, Cell, MapScores
+from clastbench.records import EXTERNAL, TARGETS, Cell, MapScores, Trial, untrained
 from clastbench.report.leaderboard import Leaderboard, Row, build
+from clastbench.report.site import columns
 from clastbench.report.tables import FORMATS
-from clastbench.report.trust_board import gate_marks, standing
+from clastbench.report.trust_board import gate_lines, gate_marks, standing
 from clastbench.suite import Suite
 
 PHOTOS = photographs(30)
@@ -93,7 +94,7 @@ def test_a_failed_gate_is_named_and_its_value_stays(board):
 
 @pytest.mark.parametrize(
     ("name", "marks"),
-    [("best", "✓–✓✓✓"), ("cued", "✓✗✓✓✓"), ("guess", "✓–✓✗✓"), ("floor", "–––✓–"), ("bare", "–––✓–")],
+    [("best", "✓–✓✓✓"), ("cued", "✓✗✓✓✓"), ("guess", "✓–✓✗✓"), ("floor", "–––✓–"), ("bare", "–")],
 )
 def test_gates_are_marked_one_to_five(board, name, marks):
     assert gate_marks(rows(board)[name].scores) == marks
@@ -154,6 +155,102 @@ def test_one_photograph_is_no_sample(suite):
     row = build(suite, DIGEST, [made], "trust").rows[0]
     assert row.scores["trust"].value is None
     assert not row.failed_gates
+
+
+def test_gate_4_is_asked_of_those_who_are_asked_anything(suite, records, board):
+    """A system without a network has changed pictures, and reasons in the place of maps."""
+    assert "gate_reads" not in rows(board)["bare"].scores
+    assert "gate_reads" in rows(board)["floor"].scores
+    tried = replace(record("tried", PHOTOS, wrong=1), trials=trials(SEEN))
+    assert gate_marks(rows(build(suite, DIGEST, [tried]))["tried"].scores) == "–––✓✓"  # 2: too few groups
+    assert "gates" not in [one.name for one in columns(build(suite, DIGEST, [records[5]]))]
+    assert "gates" in [one.name for one in columns(build(suite, DIGEST, [records[4]]))]
+
+
+def test_systems_of_which_one_only_has_trust_have_no_stability(suite, records, board):
+    assert rows(board)["best"].trust_stability is not None
+    alone = rows(build(suite, DIGEST, [records[0], *records[4:]]))["best"]
+    assert (alone.trust_rank, alone.trust_stability) == (1, None)
+
+
+# What was asked and failed
+
+
+def with_failed(name: str, kind: str):
+    """A system of which one question failed, as `run.record` writes it."""
+    one = sure(name)
+    if kind == "trials":
+        return replace(one, trials=(Trial("", reason="out of ink"),))
+    broken = tuple(MapScores(METHOD, target, reason="out of ink") for target in TARGETS)
+    held = tuple(table for table in one.maps if table.method != METHOD or kind not in table.values)
+    return replace(one, maps=(*held, *broken))
+
+
+def another_fold(one):
+    """The same of other photographs."""
+
+    def renamed(held):
+        return replace(held, image_id=tuple(f"b{name}" for name in held.image_id))
+
+    return replace(
+        one, cell=replace(one.cell, fold="f1"), predictions=(),
+        maps=tuple(map(renamed, one.maps)), trials=tuple(map(renamed, one.trials)),
+    )  # fmt: skip
+
+
+def test_a_mirror_that_failed_leaves_gate_3_undecided_and_says_why(suite):
+    row = build(suite, DIGEST, [with_failed("net", "equivariance")]).rows[0]
+    line = gate_lines(row.scores)[2]
+    assert (line.said, line.score.value, line.score.reason) == ("undecided", None, "out of ink")
+    assert row.trust_rank == 1
+    assert row.unanswered == {"maps of mirror images": "1 of 1 cells: out of ink"}
+
+
+def test_trials_that_failed_leave_gates_2_and_5_undecided_and_say_why(suite):
+    row = build(suite, DIGEST, [with_failed("net", "trials")]).rows[0]
+    for line in (gate_lines(row.scores)[1], gate_lines(row.scores)[4]):
+        assert (line.said, line.score.value, line.score.reason) == ("undecided", None, "out of ink")
+    assert row.unanswered == {"changed pictures": "1 of 1 cells: out of ink"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [("trials", "changed pictures"), ("cpf", "removal of cells"), ("equivariance", "maps of mirror images")],
+)
+def test_a_fold_that_failed_is_named_below_the_leaderboard(suite, kind, asked):
+    made = [sure("net"), another_fold(with_failed("net", kind))]
+    board = build(suite, DIGEST, made)
+    for name in ("trust", "gate_mirror", "gate_cue"):
+        assert board.rows[0].scores[name].value is not None
+    for form in ("table", "md"):
+        assert f"NOT EXPLAINED whole-image + net: {asked}, 1 of 2 cells: out of ink" in FORMATS[form](board)
+
+
+def test_a_question_that_failed_is_not_blamed_on_another(suite):
+    """Lift is defined nowhere; that the mirror failed is another matter."""
+    own = with_failed("net", "equivariance")
+    cold = tuple(
+        replace(one, values={**one.values, "lift": (None,) * len(one.image_id)}) if "lift" in one.values else one
+        for one in own.maps
+    )
+    score = build(suite, DIGEST, [replace(own, maps=cold)]).rows[0].scores["trust"]
+    assert score.reason.startswith("Lift is undefined:")
+    assert "out of ink" not in score.reason
+
+
+def test_gate_1_blames_no_other_question_for_what_it_lacks(suite):
+    own = with_failed("net", "equivariance")
+    bare = tuple(table for table in own.maps if table.method != untrained(METHOD))
+    (line, *_) = gate_lines(build(suite, DIGEST, [replace(own, maps=bare)]).rows[0].scores)
+    assert line.score.reason == "no network of random weights was explained"
+
+
+def test_trust_without_a_rank_says_what_is_lacking(suite):
+    made = [sure("net"), another_fold(with_failed("net", "cpf"))]
+    for metric in ("trust", "cpf"):
+        row = build(suite, DIGEST, made, metric).rows[0]
+        assert row.scores["trust"].value is not None
+        assert (row.rank, row.unranked, row.untrusted) == (None, "out of ink", "out of ink")
 
 
 def test_a_failed_cell_has_no_trust(suite):

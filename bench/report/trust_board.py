@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..metrics import (
-    Observations,
     GATES,
     TRUST_PARTS,
+    Observations,
     compare_trust,
     gate_cue,
     gate_matrix,

@@ -64,7 +64,7 @@ PANELS: tuple[Axis, ...] = (
         ),
     ),
 )
-_LEFT, _RIGHT, _GAP, _TOP, _HIGH, _FOOT, _LEGEND_LINE = 0.48, 0.1, 0.42, 0.3, 1.75, 0.42, 0.145
+_LEFT, _RIGHT, _GAP, _TOP, _HIGH, _FOOT, _LEGEND_LINE = 0.66, 0.1, 0.42, 0.3, 1.75, 0.42, 0.145
 
 
 def draw_curves(found: Mapping[str, Band], target: str) -> tuple[bytes, bytes]:

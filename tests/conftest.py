@@ -224,7 +224,7 @@ def clastbench() -> Callable[..., subprocess.CompletedProcess]:
 
     def call(*arguments: str | Path, **said) -> subprocess.CompletedProcess:
         command = [sys.executable, "-c", "from clastbench.cli import main; main()", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **said)
+        return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, **said)
 
     return call
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from ..metrics import box_iou, finds
 from ..metrics.matching import NOTHING, match
 from ..records import BOX_TARGETS, Box, Boxes, Photomicrograph
 from .detections import MEETS, unread
+from .samples import blind
 
 FOUND, MISSED, FALSE_ALARM = BOX_TARGETS
 EACH = 3
@@ -37,7 +37,7 @@ class BoxRegard:
 
 def asked_photographs(ids: Iterable[str], budget: int) -> list[str]:
     """Return at most `budget` photographs, the same for every detector: the first by the sha256 of their ids."""
-    return sorted(ids, key=lambda image_id: hashlib.sha256(image_id.encode()).hexdigest())[:budget]
+    return sorted(ids, key=blind)[:budget]
 
 
 def box_regards(photo: Photomicrograph, boxes: Boxes, threshold: float, each: int = EACH) -> list[BoxRegard]:

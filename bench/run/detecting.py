@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..records import Boxes, Photomicrograph
 from ..suite import DetectorTraining
 from .graph import Folders, Node
 from .proposals import check_shapes, sound, write_boxes
-from .samples import size_of
+from .samples import blind, size_of
 from .seeing import blinded, photographs_of
 
 
@@ -33,18 +33,11 @@ def fit_detector(node: Node, folders: Folders, out: Path) -> None:
 
 def detect(node: Node, folders: Folders, out: Path) -> None:
     """Ask a detector for boxes; write `boxes.json`."""
-    plugin = detector_of(node)
-    if "fit" in folders:
-        with plugins.blaming(f"Detector {plugin.name!r}", "load"):
-            plugin.made.load(folders["fit"], device=node.local["device"])
+    plugin = read_detector(node, folders)
     photographs = photographs_of(node, folders, node.spec["ids"])
-    photographs.sort(key=lambda photo: hashlib.sha256(photo.id.encode()).hexdigest())  # sorted ids may tell the class
+    photographs.sort(key=lambda photo: blind(photo.id))  # sorted ids may tell the class
     shown = photographs if plugin.made.uses_truth else blinded(photographs)
-    with plugins.blaming(f"Detector {plugin.name!r}", "detect"):
-        found = plugin.made.detect(shown)
-        check_shapes(
-            f"Detector {plugin.name!r}", found, [photo.id for photo in shown], own_head=node.spec.get("own_head", False)
-        )
+    found = ask(plugin, shown, own_head=node.spec.get("own_head", False))
     named = [_named(photo, boxes) for photo, boxes in zip(photographs, found, strict=True)]
     if "max_boxes" not in node.spec:
         write_boxes(named, [0] * len(named), out)
@@ -58,6 +51,23 @@ def detect(node: Node, folders: Folders, out: Path) -> None:
 
 def _named(photo: Photomicrograph, boxes: Boxes) -> Boxes:
     return Boxes(photo.id, np.asarray(boxes.xyxy, np.float32).reshape(-1, 4), np.asarray(boxes.score), boxes.label)
+
+
+def read_detector(node: Node, folders: Folders) -> plugins.Plugin:
+    """Make the node's detector ready to be asked: one that learns becomes what its `fit` left."""
+    plugin = detector_of(node)
+    if "fit" in folders:
+        with plugins.blaming(f"Detector {plugin.name!r}", "load"):
+            plugin.made.load(folders["fit"], device=node.local["device"])
+    return plugin
+
+
+def ask(plugin: plugins.Plugin, shown: Sequence[Photomicrograph], *, own_head: bool) -> list[Boxes]:
+    """Return a detector's boxes, one entry a photograph; raise PluginError for what is no answer."""
+    with plugins.blaming(f"Detector {plugin.name!r}", "detect"):
+        found: list[Boxes] = plugin.made.detect(shown)
+        check_shapes(f"Detector {plugin.name!r}", found, [photo.id for photo in shown], own_head=own_head)
+    return found
 
 
 def detector_of(node: Node) -> plugins.Plugin:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache, partial
 from itertools import chain, zip_longest
@@ -20,8 +19,9 @@ from ..data.splits import Split, check_split
 from ..errors import DataError, SuiteError
 from ..records import SENSES, Clast, Mask, Photomicrograph
 from ..suite import FileData, GeneratedData, Suite
-from ..synth import Recipe, identity_of, parse_identity, read_scene, recipe_digest, render_photograph, scene_under
+from ..synth import Recipe, identity_of, parse_identity, recipe_digest, render_photograph, scene_under
 from .graph import Node
+from .samples import blind
 
 SHARD = 100
 """Generated photographs are rendered so many at a time."""
@@ -80,6 +80,7 @@ class Generated:
         return Node(
             kind="variants",
             spec={"recipe": recipe_digest(self.recipe), "ids": list(ids), "change": change, "at_most": at_most},
+            inputs=self.nodes(ids),
             label=f"render {at_most} photographs again, {change}",
             family=f"variants {self.recipe.width}x{self.recipe.height}",
             local={"recipe": asdict(self.recipe)},
@@ -264,13 +265,15 @@ def is_plain(image_id: str) -> bool:
     return not parse_identity(image_id)[1]
 
 
-def render_variants(recipe: Recipe, ids: Sequence[str], change: str, at_most: int, out: Path) -> None:
+def render_variants(
+    recipe: Recipe, photographs: Iterable[Photomicrograph], change: str, at_most: int, out: Path
+) -> None:
     """Render photographs with one thing changed: `images.npy` uint8[n, H, W, 3], and their own ids in `ids.json`.
 
     They are the first `at_most` with a sense, as many of one as of the other while there are, in an order that says
     nothing about them. Those that stand under a condition already are left out: a scene takes one change.
     """
-    chosen = _with_a_sense(recipe, ids, at_most)
+    chosen = _with_a_sense(photographs, at_most)
     images = np.zeros((len(chosen), recipe.height, recipe.width, 3), np.uint8)
     for row, image_id in enumerate(chosen):
         images[row] = render_photograph(recipe, parse_identity(image_id)[0], change).load()
@@ -278,12 +281,11 @@ def render_variants(recipe: Recipe, ids: Sequence[str], change: str, at_most: in
     (out / "ids.json").write_text(json.dumps(chosen), encoding="utf-8")
 
 
-def _with_a_sense(recipe: Recipe, ids: Sequence[str], at_most: int) -> list[str]:
+def _with_a_sense(photographs: Iterable[Photomicrograph], at_most: int) -> list[str]:
     by_sense: dict[str | None, list[str]] = {"CW": [], "CCW": [], None: []}
-    for image_id in sorted(filter(is_plain, ids), key=lambda one: hashlib.sha256(one.encode()).hexdigest()):
-        truth, present = read_scene(scene_under(recipe, parse_identity(image_id)[0]))
-        if present:
-            by_sense[truth if truth in SENSES else None].append(image_id)
+    for photo in sorted(photographs, key=lambda one: blind(one.id)):
+        if photo.present and is_plain(photo.id):
+            by_sense[photo.truth if photo.truth in SENSES else None].append(photo.id)
     in_turn = chain.from_iterable(zip_longest(by_sense["CW"], by_sense["CCW"]))
     return [one for one in (*in_turn, *by_sense[None]) if one is not None][:at_most]
 

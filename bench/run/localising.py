@@ -90,8 +90,13 @@ def _tables(
     return found or [MapScores(method, target) for target in (("any",) if is_control else TARGETS)]
 
 
-def table(method: str, target: str, rows: Sequence[tuple[Photomicrograph, Mapping[str, float]]]) -> MapScores:
-    """Gather the scores of maps, NaN where undefined, photograph by photograph."""
+def table(
+    method: str,
+    target: str,
+    rows: Sequence[tuple[Photomicrograph, Mapping[str, float]]],
+    curves: Sequence[Mapping[str, NDArray[np.float64]]] = (),
+) -> MapScores:
+    """Gather the scores of maps, NaN where undefined, photograph by photograph; and their curves, if they have any."""
     names = rows[0][1].keys() if rows else ()
     return MapScores(
         method=method,
@@ -99,11 +104,21 @@ def table(method: str, target: str, rows: Sequence[tuple[Photomicrograph, Mappin
         image_id=tuple(photo.id for photo, _ in rows),
         group=tuple(photo.group for photo, _ in rows),
         values={name: tuple(_said(scores[name]) for _, scores in rows) for name in names},
+        curves={name: tuple(_drawn(one[name]) for one in curves) for name in (curves[0] if curves else ())},
     )
 
 
 def _said(value: float) -> float | None:
-    return None if np.isnan(value) else float(f"{value:.{DIGITS}g}")
+    return None if np.isnan(value) else rounded(value)
+
+
+def _drawn(curve: NDArray[np.float64]) -> tuple[float, ...] | None:
+    return None if np.isnan(curve).any() else tuple(rounded(value) for value in curve)
+
+
+def rounded(value: float) -> float:
+    """Return a figure as results keep it."""
+    return float(f"{value:.{DIGITS}g}")
 
 
 @dataclass(frozen=True, eq=False)

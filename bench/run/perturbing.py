@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from .learning import read_crops
 from .localising import table
 from .looking import inputs_of, read_maps, trained_subject
 from .regards import Regard
-from .samples import size_of
+from .samples import blind, size_of
 from .seeing import photographs_of
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ EXPLAINS = "explain/"
 """The inputs that hold maps are named so, and after the method."""
 PIXELS = {"cpu": 4 * 224 * 224, "cuda": 64 * 224 * 224}
 """Of one batch: on a processor what its cache holds, since more only wait for memory."""
-DIGITS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +97,7 @@ def _in_turn(regards: Sequence[Regard]) -> list[int]:
     order = []
     for at, regard in enumerate(regards):
         nth = seen[regard.image_id] = seen.get(regard.image_id, -1) + 1
-        order.append((nth, hashlib.sha256(regard.image_id.encode()).hexdigest(), at))
+        order.append((nth, blind(regard.image_id), at))
     return [at for _, _, at in sorted(order)]
 
 
@@ -173,7 +171,4 @@ def _table(
     scored = [{**faithfulness(one), **extra} for one, extra in zip(removed, more or [{}] * len(removed), strict=True)]
     photographs = [work.photographs[regard.image_id] for regard in work.regards]
     drawn = [curves(one) for one in removed]
-    rounded = {
-        name: tuple(tuple(float(f"{value:.{DIGITS}g}") for value in one[name]) for one in drawn) for name in drawn[0]
-    }
-    return replace(table(*key, list(zip(photographs, scored, strict=True))), curves=rounded)
+    return table(*key, list(zip(photographs, scored, strict=True)), drawn)

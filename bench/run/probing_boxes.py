@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from ..explain.drise import Ask
 from ..metrics import curves, faithfulness
 from ..records import Box, MapScores, Photomicrograph
 from .box_regards import FOUND
-from .localising import DIGITS, table
+from .localising import table
 
 AT_ONCE = 32
 """Pictures handed over in one call."""
@@ -79,10 +79,4 @@ def faith_tables(found: Sequence[Faith]) -> list[MapScores]:
 
 
 def _table(method: str, found: Sequence[Faith]) -> MapScores:
-    values = table(method, FOUND, [(one.photo, one.values) for one in found])
-    names = found[0].curves
-    return replace(values, curves={name: tuple(_rounded(one.curves[name]) for one in found) for name in names})
-
-
-def _rounded(curve: NDArray[np.float64]) -> tuple[float, ...] | None:
-    return None if np.isnan(curve).any() else tuple(float(f"{value:.{DIGITS}g}") for value in curve)
+    return table(method, FOUND, [(one.photo, one.values) for one in found], [one.curves for one in found])

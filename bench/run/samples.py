@@ -27,6 +27,11 @@ class Sample:
     """Of the detector."""
 
 
+def blind(image_id: str) -> str:
+    """Return what photographs are sorted by where their order must say nothing about them, as their names may."""
+    return hashlib.sha256(image_id.encode()).hexdigest()
+
+
 def whole(photographs: Iterable[Photomicrograph]) -> list[Sample]:
     """Every photograph once, in full, with its image-level truth."""
     return [Sample(photo.id, None, _index(photo.truth)) for photo in photographs]
@@ -44,7 +49,7 @@ def training_boxes(photographs: Iterable[Photomicrograph], settings: CropSetting
     """
     samples = []
     for photo in photographs:
-        chance = np.random.default_rng(int(hashlib.sha256(photo.id.encode()).hexdigest()[:16], 16))
+        chance = np.random.default_rng(int(blind(photo.id)[:16], 16))
         for clast in photo.clasts:
             if clast.judged and not clast.ignore:
                 samples += _of_clast(photo.id, clast, settings, chance)

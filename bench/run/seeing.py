@@ -28,9 +28,10 @@ def pictures(node: Node, folders: Folders, out: Path) -> None:
 
 def variants(node: Node, folders: Folders, out: Path) -> None:
     """Render photographs again with one thing changed."""
-    del folders
     spec = node.spec
-    inputs.render_variants(Recipe(**node.local["recipe"]), spec["ids"], spec["change"], spec["at_most"], out)
+    known = inputs.open_photographs({}, folders, spec["recipe"])
+    photographs = [known[image_id] for image_id in spec["ids"]]
+    inputs.render_variants(Recipe(**node.local["recipe"]), photographs, spec["change"], spec["at_most"], out)
 
 
 def photographs_of(node: Node, folders: Folders, ids: list[str]) -> list[Photomicrograph]:

@@ -16,10 +16,10 @@ from ..records import Photomicrograph, Trial
 from .asking import Ask, trained
 from .graph import Folders, Node
 from .learning import read_crops, read_samples
+from .localising import rounded
 from .regards import Regard, truth_regards
 from .seeing import photographs_of
 
-DIGITS = 6
 VARIANTS = "variants/"
 """The inputs that hold photographs rendered again are named so, and after the change."""
 
@@ -78,5 +78,5 @@ def _trial(
         image_id=tuple(regard.image_id for regard in regards),
         group=tuple(photographs[regard.image_id].group for regard in regards),
         truth=tuple(regard.sense for regard in regards),
-        logits=tuple(tuple(float(f"{value:.{DIGITS}g}") for value in row) for row in logits.tolist()),
+        logits=tuple(tuple(rounded(value) for value in row) for row in logits.tolist()),
     )

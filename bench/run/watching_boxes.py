@@ -19,16 +19,16 @@ from ..explain.drise import Ask, d_rise
 from ..records import BOX_TARGETS, Box, Boxes, Explanation, MapScores, Photomicrograph
 from .box_regards import FOUND, BoxRegard, asked_photographs, box_regards
 from .box_scenes import BoxScenes
-from .detecting import detector_of
+from .detecting import ask as ask_for_boxes
+from .detecting import read_detector
+from .detections import UNTOLD
 from .graph import Folders, Node
 from .localising import table
 from .probing_boxes import Faith, Probing, faith_tables, probed
-from .proposals import check_shapes, read_boxes, sound
+from .proposals import read_boxes, sound
 from .seeing import blinded, photographs_of
 
 GRAD_CAM, EIGEN_CAM, D_RISE = METHODS = ("grad-cam", "eigen-cam", "d-rise")
-UNTOLD = 0.5
-"""The threshold where validation photographs chose none."""
 LONGEST = 640
 """A photograph with a longer side is asked about in this size: D-RISE and faithfulness hand over hundreds of copies."""
 PROBED = 2
@@ -42,7 +42,7 @@ def watch_boxes(node: Node, folders: Folders, out: Path) -> None:
     Writes `box_maps.json` (MapScores), `box_maps.npz` (maps float16, each divided by its largest absolute value) and
     `box_regards.json` (what they are of).
     """
-    plugin = _loaded(node, folders)
+    plugin = read_detector(node, folders)
     threshold, boxes = _threshold(folders), {one.image_id: one for one in read_boxes(folders["detect"])}
     ids = asked_photographs(node.spec["ids"], node.spec["inputs"])
     board = _Board()
@@ -51,14 +51,6 @@ def watch_boxes(node: Node, folders: Folders, out: Path) -> None:
         if regards:
             _watch(plugin, photo, regards, board, own_head=node.spec.get("own_head", False))
     board.write(threshold, out)
-
-
-def _loaded(node: Node, folders: Folders) -> plugins.Plugin:
-    plugin = detector_of(node)
-    if "fit" in folders:
-        with plugins.blaming(f"Detector {plugin.name!r}", "load"):
-            plugin.made.load(folders["fit"], device=node.local["device"])
-    return plugin
 
 
 def _threshold(folders: Folders) -> float:
@@ -222,9 +214,7 @@ def asker(plugin: plugins.Plugin, um_per_px: float | None, *, own_head: bool = F
 
     def ask(pictures: Sequence[NDArray[np.uint8]]) -> list[Boxes]:
         shown = blinded([_photograph(picture, um_per_px) for picture in pictures])
-        with plugins.blaming(f"Detector {plugin.name!r}", "detect"):
-            found: list[Boxes] = plugin.made.detect(shown)
-            check_shapes(f"Detector {plugin.name!r}", found, [photo.id for photo in shown], own_head=own_head)
+        found = ask_for_boxes(plugin, shown, own_head=own_head)
         return [sound(one, picture.shape[:2], len(one.score))[0] for one, picture in zip(found, pictures, strict=True)]
 
     return ask

@@ -116,7 +116,8 @@ def test_all_crop_detectors_share_one_node(ran):
 
 
 def test_photographs_to_be_changed_show_a_sense_and_are_taken_in_an_order_that_says_nothing(tmp_path):
-    render_variants(RECIPE, IDS, "without=clasts", 5, tmp_path)
+    photographs = [render_photograph(RECIPE, int(i)) for i in IDS]
+    render_variants(RECIPE, photographs, "without=clasts", 5, tmp_path)
     chosen = json.loads((tmp_path / "ids.json").read_text(encoding="utf-8"))
     assert len(chosen) == 5
     assert all(read_scene(scene_under(RECIPE, int(i)))[1] for i in chosen)
@@ -127,7 +128,8 @@ def test_photographs_to_be_changed_show_a_sense_and_are_taken_in_an_order_that_s
 
 
 def test_photographs_under_a_condition_are_not_changed_once_more(tmp_path):
-    render_variants(RECIPE, ["00000~blur=1.5", "00001~blur=1.5"], "without=tails", 5, tmp_path)
+    blurred = [render_photograph(RECIPE, index, "blur=1.5") for index in range(2)]
+    render_variants(RECIPE, blurred, "without=tails", 5, tmp_path)
     assert json.loads((tmp_path / "ids.json").read_text(encoding="utf-8")) == []
     assert np.load(tmp_path / "images.npy").shape == (0, 64, 96, 3)
 

@@ -6,7 +6,7 @@ A box is `(x0, y0, x1, y1)` with `x1 > x0`, `y1 > y0`; it covers `x1 - x0` by `y
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -221,9 +221,13 @@ class MapScores:
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Metric name to one value a map, None where it is undefined."""
     reason: str | None = None
-    """Why there are no maps: the method cannot work on this model."""
+    """Why there are none of these values; where none is named, why there are no maps at all."""
     curves: Mapping[str, tuple[tuple[float, ...] | None, ...]] = field(default_factory=dict)
     """One curve a map: f while more and more is removed, in equal steps (`metrics.CURVES`); None where not asked."""
+
+    def fails(self, metrics: Iterable[str]) -> bool:
+        """Whether it says why values of these metrics are lacking."""
+        return self.reason is not None and (not self.values or not self.values.keys().isdisjoint(metrics))
 
 
 @dataclass(frozen=True, slots=True)

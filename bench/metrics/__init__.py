@@ -4,7 +4,7 @@ Needs numpy and nothing else, so that a finished suite is ranked again within se
 """
 
 from .attribution import LOSSES, attribute
-from .chirality import equivariance
+from .chirality import EQUIVARIANCE, equivariance
 from .classification import METRICS, Metric, Observations, confusion, metrics_for, score_all
 from .clasts import clast_confusion
 from .comparison import holm, paired_difference, ranks
@@ -42,6 +42,7 @@ __all__ = [
     "CUES",
     "CURVES",
     "DETECTION_METRICS",
+    "EQUIVARIANCE",
     "FAITHFULNESS",
     "GATES",
     "KINDS",

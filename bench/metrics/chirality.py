@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .statistics import Values
 
+EQUIVARIANCE: tuple[str, ...] = ("equivariance", "equivariance_null")
+"""What `equivariance` returns."""
+
 
 def equivariance(maps: ArrayLike, mirrored: ArrayLike) -> tuple[Values, Values]:
     """Return the cosines of N mirrored pictures' maps with the mirrored maps, float64[N], and their shuffled null.

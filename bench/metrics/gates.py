@@ -13,6 +13,7 @@ from ..records import MapScores, Score, Trial
 from .catalogue import metrics_for
 from .comparison import sign_test
 from .group_sums import Measure, Summed, mean_of, score_of
+from .map_catalogue import MAP_METRICS
 from .map_scores import pool, reason_of
 from .observations import Observations
 from .statistics import N_RESAMPLES, Values, group_index
@@ -79,7 +80,7 @@ def gate_randomisation(
     lost = np.round(ours.columns[:, 0] - theirs.columns[:, 0], ROUNDED_TO)
     return score_of(
         GATES["gate_randomisation"], mean_of(ours.image_id, ours.group, lost),
-        n_resamples=n_resamples, seed=seed, reason=reason_of([*trained, *randomised]),
+        n_resamples=n_resamples, seed=seed, reason=reason_of(MAP_METRICS["lift"], [*trained, *randomised]),
     )  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def gate_mirror(tables: Sequence[MapScores], *, n_resamples: int = N_RESAMPLES, 
     lead = np.round(own.columns[:, 0] - null.columns[:, 0], ROUNDED_TO)
     return score_of(
         GATES["gate_mirror"], mean_of(own.image_id, own.group, lead),
-        n_resamples=n_resamples, seed=seed, reason=reason_of(tables),
+        n_resamples=n_resamples, seed=seed, reason=reason_of(MAP_METRICS["equivariance"], tables),
     )  # fmt: skip
 
 

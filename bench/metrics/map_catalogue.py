@@ -19,6 +19,11 @@ class MapMetric(Measure):
     parts: tuple[str, str] | None = None
     """Two other scores of a map: that of a system is the sum of the first over the sum of the second."""
 
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The scores of a map that it is computed from."""
+        return self.parts or (self.name,)
+
 
 _NO_MAP = "no map is finite and has a mask with pixels in it"
 

@@ -138,18 +138,20 @@ def too_few(metric: MapMetric, tables: Sequence[MapScores]) -> str | None:
     return f"CPF is undefined on {tested - defined} of {tested} maps; what is left does not stand for the system"
 
 
-def reason_of(tables: Sequence[MapScores]) -> str | None:
-    """Return why there are no maps, as the first table without says; None where there are some."""
-    said = next((table.reason for table in tables if table.reason), None)
+def reason_of(metric: MapMetric, tables: Sequence[MapScores]) -> str | None:
+    """Return why a metric is lacking, as the first table says where it failed; None where there are maps."""
+    said = next((table.reason for table in tables if table.fails(metric.stored)), None)
     return said or (None if any(table.image_id for table in tables) else "there are no maps")
 
 
 def _is_held(metric: MapMetric, tables: Sequence[MapScores]) -> bool:
     held = {name for table in tables for name in table.values}
-    return {metric.name} <= held if metric.parts is None else set(metric.parts) <= held
+    return set(metric.stored) <= held
 
 
 def _score(metric: MapMetric, tables: Sequence[MapScores], n_resamples: int, seed: int) -> Score:
-    found = score_of(metric, rows_of(metric, tables), n_resamples=n_resamples, seed=seed, reason=reason_of(tables))
+    found = score_of(
+        metric, rows_of(metric, tables), n_resamples=n_resamples, seed=seed, reason=reason_of(metric, tables)
+    )
     unscaled = no_scale(metric, tables, n_resamples=n_resamples, seed=seed)
     return replace(found, value=None, low=None, high=None, reason=unscaled) if unscaled else found

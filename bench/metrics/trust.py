@@ -136,7 +136,7 @@ def _undefined(parts: Sequence[Summed], tables: Sequence[MapScores], n_resamples
     for name, part in zip(TRUST_PARTS, parts, strict=True):
         metric = MAP_METRICS[name]
         if not part.defined.any():
-            return f"{metric.title} is undefined: {reason_of(tables) or metric.undefined}"
+            return f"{metric.title} is undefined: {reason_of(metric, tables) or metric.undefined}"
         if lacking := no_scale(metric, tables, n_resamples=n_resamples, seed=seed):
             return f"{metric.title} is undefined: {lacking}"
     return too_few(MAP_METRICS["cpf"], tables)

@@ -88,21 +88,26 @@ def alike(
 def lacking(cells: Sequence[CellRecord], method: str, target: str, name: str) -> list[str]:
     """Return why cells have no score of maps, one reason for each such cell.
 
-    A cell without anything to explain lacks nothing. A cell may have several tables of a method: of all inputs, and of
-    a sample of them for what takes long; that one of them failed bars no score that another holds.
+    A cell without anything to explain lacks nothing. A cell may have several tables of a method, one a question; that
+    one of them failed bars no score that another holds.
     """
     reasons = []
     for cell in cells:
         own = tables_of([cell], method, target)
-        failed = [table.reason for table in own if table.reason]
+        failed = failure(own, name)
         if failed and not any(holds(table, name) for table in own):
-            reasons.append(failed[0])
+            reasons.append(failed)
     return reasons
 
 
 def holds(table: MapScores, name: str) -> bool:
     """Whether a table has a score of maps, or what that is computed from."""
-    return all(stored in table.values for stored in MAP_METRICS[name].parts or (name,))
+    return table.reason is None and all(stored in table.values for stored in MAP_METRICS[name].stored)
+
+
+def failure(tables: Sequence[MapScores], name: str) -> str | None:
+    """Return the first reason why a score of maps is lacking."""
+    return next((table.reason for table in tables if table.fails(MAP_METRICS[name].stored)), None)
 
 
 def unmapped(cells: Sequence[CellRecord], method: str) -> str | None:
@@ -142,7 +147,7 @@ def _one(tables: Sequence[MapScores], name: str) -> Score:
     if scored:
         return scored[0]
     asked = "faithfulness was not measured" if name in _FAITHFUL else "no test photograph has a sense and an outline"
-    return Score(name, None, reason=next((table.reason for table in tables if table.reason), asked))
+    return Score(name, None, reason=failure(tables, name) or asked)
 
 
 def _gate(cells: Sequence[CellRecord], method: str) -> Score:
@@ -152,14 +157,13 @@ def _gate(cells: Sequence[CellRecord], method: str) -> Score:
         ours = [table for table in cell.maps if (table.method, table.target) == (method, "sense")]
         theirs = [table for table in cell.maps if (table.method, table.target) == (untrained(method), "sense")]
         pair = _lifted(ours), _lifted(theirs)
-        silent = [table for own, lifted in zip((ours, theirs), pair, strict=True) if not lifted for table in own]
-        reasons += [table.reason for table in silent if table.reason]
+        reasons += [failure(own, "lift") for own, lifted in zip((ours, theirs), pair, strict=True) if not lifted]
         if pair[0] and pair[1]:
             trained.append(pair[0])
             random.append(pair[1])
     if trained:
         return gate_randomisation(trained, random)
-    return Score(GATE, None, reason=reasons[0] if reasons else "no network of random weights was explained")
+    return Score(GATE, None, reason=next(filter(None, reasons), "no network of random weights was explained"))
 
 
 def _lifted(tables: Sequence[MapScores]) -> MapScores | None:

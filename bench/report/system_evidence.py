@@ -12,11 +12,11 @@ from ..records import EXTERNAL, TARGETS, CellRecord, Score
 from .curve_figure import draw_curves
 from .curves import Band, bands
 from .exhibits import MapRow
-from .map_board import tables_of, unmapped
+from .map_board import lacking, tables_of, unmapped
 from .map_columns import MapColumn, MapLine, faithful_columns, faithful_lines
 from .shelf import Shelf
 from .trust_board import TRUST, gate_lines
-from .unanswered import CHANGED, REMOVAL, unanswered, why_lacking
+from .unanswered import CHANGED, REMOVAL, unanswered
 from .unanswered import MIRROR as IN_THE_MIRROR
 
 SYMMETRY = ("label_antisymmetry", "logit_antisymmetry_error", "rotation_consistency")
@@ -125,7 +125,7 @@ def evidence(
         "cues": [_named(one, score) for one, score in scores.items() if one.startswith("cue_")],
         "unmapped": unmapped(records, method),
         "unremoved": silent.get(REMOVAL),
-        "unremovable": why_lacking(records, method, "cpf"),
+        "unremovable": next(iter(lacking(records, method, "sense", "cpf")), None),
         "unmirrored": silent.get(IN_THE_MIRROR),
         "untried": silent.get(CHANGED),
     }

@@ -19,8 +19,7 @@ from ..metrics import (
     trust,
 )
 from ..records import CellRecord, MapScores, Score, Trial
-from .map_board import Pair, alike, holds, lacking, tables_of
-from .unanswered import why_lacking
+from .map_board import Pair, alike, failure, holds, lacking, tables_of
 from .writing import with_interval
 
 TRUST = "trust"
@@ -82,23 +81,17 @@ def trust_scores(
     trials = [trial for cell in cells for trial in cell.trials]
     if not tables and not trials:
         return {}
-    found = [trust(_of_parts(tables))] if tables else []
+    found = [trust(tables)] if tables else []
     found += [gate_reads(forced, seen)] if forced else []
-    found += _of_mirror(tables, why_lacking(cells, method, "equivariance"))
+    found += _of_mirror(tables)
     return {one.metric: one for one in (*found, *_of_trials(trials))}
 
 
-def _of_parts(tables: Sequence[MapScores]) -> list[MapScores]:
-    """Leave out tables that failed where others hold every part of trust: they say nothing of why one is undefined."""
-    usable = [table for table in tables if not table.reason]
-    held = all(any(holds(table, name) for table in usable) for name in TRUST_PARTS)
-    return usable if held else list(tables)
-
-
-def _of_mirror(tables: Sequence[MapScores], failed: str | None) -> list[Score]:
-    asked = [table for table in tables if "equivariance" in table.values]
+def _of_mirror(tables: Sequence[MapScores]) -> list[Score]:
+    asked = [table for table in tables if holds(table, "equivariance")]
     if asked:
         return [gate_mirror(asked)]
+    failed = failure(tables, "equivariance")
     return [Score("gate_mirror", None, reason=failed)] if failed else []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..data.letterbox import pixels_inside, place_of, read_map
 from ..data.masks import decode, encode
 from ..explain.regions import Regions, covered_by, regions_of, shrunk
-from ..metrics import LOCALISATION
+from ..metrics import LOCALISATION, REGIONS
 from ..metrics import localise as scores_of
 from ..metrics import shares as shares_of
 from ..records import TARGETS, Box, Clast, Explanation, MapScores, Photomicrograph, ceiling, untrained
@@ -27,6 +27,8 @@ from .seeing import photographs_of
 LONGEST = 512
 """A photograph with a longer side is scored on a grid of this many cells along it; maps are far coarser."""
 DIGITS = 6
+LOCATED = (*LOCALISATION, "cold", *(f"{kind}_{name}" for name in REGIONS for kind in ("share", "area", "lift")))
+"""What is said of where the heat of a map lies."""
 
 
 def localise(node: Node, folders: Folders, out: Path) -> None:
@@ -34,7 +36,7 @@ def localise(node: Node, folders: Folders, out: Path) -> None:
     maps, regards, size, reason = read_maps(folders["explain"])
     method, is_control = node.spec["method"], node.spec["control"]
     if reason is not None:
-        tables = [MapScores(method, target, reason=reason) for target in TARGETS]
+        tables = silent(method, LOCATED, reason)
     else:
         known = {photo.id: photo for photo in photographs_of(node, folders, node.spec["ids"])}
         random = _RandomWeights(folders["random"]) if "random" in folders else None
@@ -86,7 +88,7 @@ def _tables(
                 rows[untrained(method), target].append((photo, mean))
     found = [table(name, target, scored) for (name, target), scored in rows.items()]
     if random is not None and random.reason is not None:
-        found += [MapScores(untrained(method), target, reason=random.reason) for target in TARGETS]
+        found += silent(untrained(method), LOCATED, random.reason)
     return found or [MapScores(method, target) for target in (("any",) if is_control else TARGETS)]
 
 
@@ -106,6 +108,11 @@ def table(
         values={name: tuple(_said(scores[name]) for _, scores in rows) for name in names},
         curves={name: tuple(_drawn(one[name]) for one in curves) for name in (curves[0] if curves else ())},
     )
+
+
+def silent(method: str, metrics: Iterable[str], reason: str) -> list[MapScores]:
+    """Say why some metrics of a method's maps are lacking."""
+    return [MapScores(method, target, values=dict.fromkeys(metrics, ()), reason=reason) for target in TARGETS]
 
 
 def _said(value: float) -> float | None:

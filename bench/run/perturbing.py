@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from ..data.crops import Crops
 from ..data.letterbox import PAD, pixels_inside, place_of
-from ..metrics import Removals, curves, faithfulness
+from ..metrics import FAITHFULNESS, Removals, curves, faithfulness
 from ..records import TARGETS, Box, MapScores, Photomicrograph
 from .diagnosing import diagnose
 from .graph import Folders, Node
 from .learning import read_crops
-from .localising import table
+from .localising import silent, table
 from .looking import inputs_of, read_maps, trained_subject
 from .regards import Regard
 from .samples import blind, size_of
@@ -67,7 +67,7 @@ def perturb(node: Node, folders: Folders, out: Path) -> None:
     regards, maps, reasons = _chosen(folders, node.spec["inputs"])
     work = _Work(node, read_crops(node, folders), known, regards, maps)
     tables = _tables(work, folders)
-    tables += [MapScores(method, target, reason=why) for method, why in reasons.items() for target in TARGETS]
+    tables += [one for method, why in reasons.items() for one in silent(method, FAITHFULNESS, why)]
     (out / "map_scores.json").write_text(json.dumps([asdict(one) for one in tables]), encoding="utf-8")
 
 

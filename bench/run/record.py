@@ -6,16 +6,18 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..records import BOX_TARGETS, TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score, Trial
+from ..metrics import EQUIVARIANCE, FAITHFULNESS
+from ..records import BOX_TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score, Trial
 from ..results import SCHEMA, detections_from, map_scores_from, predictions_from, scores_from, trials_from
 from .graph import Node
+from .localising import LOCATED, silent
 from .perturbing import EXPLAINS
 from .plan import Plan
 from .store import Store
@@ -55,7 +57,7 @@ class _Look:
 
 def _look(name: str, asked: Node | str, store: Store, failures: Mapping[str, str]) -> _Look:
     if isinstance(asked, str):
-        return _Look(maps=_unmapped([name], asked))
+        return _Look(maps=tuple(silent(name, (), asked)))
     if asked.key in failures:
         return _silent(name, asked, failures[asked.key])
     folder = store.read(asked)
@@ -74,16 +76,11 @@ def _silent(name: str, asked: Node, reason: str) -> _Look:
         case "watch_boxes":
             return _Look(box_maps=tuple(MapScores(name, target, reason=reason) for target in BOX_TARGETS))
         case "perturb":
-            return _Look(
-                maps=_unmapped([one.removeprefix(EXPLAINS) for one in asked.inputs if one.startswith(EXPLAINS)], reason)
-            )
+            tested = [one.removeprefix(EXPLAINS) for one in asked.inputs if one.startswith(EXPLAINS)]
+            return _Look(maps=tuple(one for method in tested for one in silent(method, FAITHFULNESS, reason)))
         case "chirality":
-            return _Look(maps=_unmapped([asked.spec["method"]], reason))
-    return _Look(maps=_unmapped([name], reason))
-
-
-def _unmapped(methods: Sequence[str], reason: str) -> tuple[MapScores, ...]:
-    return tuple(MapScores(method, target, reason=reason) for method in methods for target in TARGETS)
+            return _Look(maps=tuple(silent(asked.spec["method"], EQUIVARIANCE, reason)))
+    return _Look(maps=tuple(silent(name, LOCATED, reason)))
 
 
 def _read(path: Path) -> Any:

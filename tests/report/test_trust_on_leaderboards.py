@@ -181,7 +181,7 @@ def with_failed(name: str, kind: str):
     one = sure(name)
     if kind == "trials":
         return replace(one, trials=(Trial("", reason="out of ink"),))
-    broken = tuple(MapScores(METHOD, target, reason="out of ink") for target in TARGETS)
+    broken = tuple(MapScores(METHOD, target, values={kind: ()}, reason="out of ink") for target in TARGETS)
     held = tuple(table for table in one.maps if table.method != METHOD or kind not in table.values)
     return replace(one, maps=(*held, *broken))
 
@@ -204,6 +204,22 @@ def test_a_mirror_that_failed_leaves_gate_3_undecided_and_says_why(suite):
     assert (line.said, line.score.value, line.score.reason) == ("undecided", None, "out of ink")
     assert row.trust_rank == 1
     assert row.unanswered == {"maps of mirror images": "1 of 1 cells: out of ink"}
+
+
+def test_two_questions_that_failed_have_a_reason_each(suite):
+    one = sure("net")
+    reasons = {"equivariance": "out of ink", "cpf": "out of paper"}
+    broken = [MapScores(METHOD, "sense", values={asked: ()}, reason=why) for asked, why in reasons.items()]
+    held = [table for table in one.maps if not table.values.keys() & {"cpf", "equivariance"}]
+    for maps in ((*held, *broken), (*broken[::-1], *held)):
+        row = build(suite, DIGEST, [replace(one, maps=maps)]).rows[0]
+        assert row.unanswered == {
+            "removal of cells": "1 of 1 cells: out of paper",
+            "maps of mirror images": "1 of 1 cells: out of ink",
+        }
+        assert row.scores["cpf"].reason == "out of paper"
+        assert row.scores["gate_mirror"].reason == "out of ink"
+        assert row.scores["lift_sense"].value is not None
 
 
 def test_trials_that_failed_leave_gates_2_and_5_undecided_and_say_why(suite):

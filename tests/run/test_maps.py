@@ -156,6 +156,9 @@ def test_a_method_that_breaks_leaves_the_cell_scored_and_is_tried_again(
         assert "out of ink" in tables(record)["odd.py:Breaks", "sense"].reason
         assert [*ran.summary.unmapped] == [record.cell]
         assert ran.summary.up_to_date == 0
+        broken = [table for table in record.maps if (table.method, table.target) == ("odd.py:Breaks", "sense")]
+        assert all("out of ink" in table.reason for table in broken)
+        assert {name for table in broken for name in ("lift", "cpf") if name in table.values} == {"lift", "cpf"}
         ranked = [table for table in record.maps if (table.method, table.target) == ("grad-cam", "sense")]
         assert [table.reason for table in ranked] == [None] * 3  # where it lies, how faithful it is, in the mirror
         assert any("cpf" in table.values for table in ranked)

@@ -145,7 +145,7 @@ class _Script:
         known: dict[_Question, NDArray[np.float64]] = {}
         ends = np.array([[False], [True]]).repeat(n_units, axis=1)
         alone = np.eye(n_units if self.control else 0, n_units, dtype=bool)
-        orders = [path for _, relevance in one.maps for path in (paths.first(relevance), paths.first(-relevance))]
+        orders = [path for _, relevance in one.maps for path in paths.both(relevance)]
         said = yield from self._ask(known, np.concatenate([ends, alone, *orders]))
         whole, empty, single = said[0, 0], said[:, 1], said[:, 2 : 2 + len(alone)]
         columns = _columns(one, len(whole))
@@ -154,7 +154,7 @@ class _Script:
             nothing = np.zeros((self.n_imputers, len(whole), 0))
             return Answers(whole, empty, single, morf, lerf, nothing, nothing)
         effects = _effects(whole, single)
-        orders = [path for effect in effects for path in (paths.first(effect), paths.first(-effect))]
+        orders = [path for effect in effects for path in paths.both(effect)]
         said = yield from self._ask(known, np.concatenate(orders))
         return Answers(whole, empty, single, morf, lerf, *self._curves(said, np.arange(len(whole))))
 
@@ -187,10 +187,21 @@ class _Paths:
     ties: NDArray[np.int64]
     """The order of units that are equally relevant."""
 
-    def first(self, relevance: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return the units removed at each step, bool[S + 1, U], the most relevant first."""
+    def both(self, relevance: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
+        """Return the units removed at each step, bool[S + 1, U], the most relevant first and the least relevant first.
+
+        Without ties the second is the first from behind, and a sort that keeps ties in order, far slower, is not asked.
+        """
+        rising = np.argsort(relevance)
+        ordered = relevance[rising]
+        if (ordered[1:] > ordered[:-1]).all():
+            return [self._removed(rising[::-1]), self._removed(rising)]
+        tied = relevance[self.ties]
+        return [self._removed(self.ties[np.argsort(sign * tied, kind="stable")]) for sign in (-1, 1)]
+
+    def _removed(self, order: NDArray[np.int64]) -> NDArray[np.bool_]:
         rank = np.empty(self.n_units, np.int64)
-        rank[self.ties[np.argsort(-relevance[self.ties], kind="stable")]] = np.arange(self.n_units)
+        rank[order] = np.arange(self.n_units)
         counts = np.array([round(self.n_units * step / self.steps) for step in range(self.steps + 1)])
         removed: NDArray[np.bool_] = rank < counts[:, None]
         return removed

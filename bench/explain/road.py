@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from ..errors import ExplanationError
 
-TOLERANCE = 2e-4
+TOLERANCE = 4e-4
 """The largest correction that ends the search, as a share of the largest distance of a known pixel from the mean."""
 MOST_STEPS = 40
-"""The search is given up then; 4 to 6 are usual."""
+"""The search is given up then; 4 or 5 are usual."""
 AT_ONCE = {"cpu": 2**19, "cuda": 2**26}
 """Values in one batch: what stays in a processor's cache, what keeps an accelerator busy."""
 COARSEST = 9

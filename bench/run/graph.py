@@ -20,11 +20,11 @@ VERSIONS: Mapping[str, int] = {
     "classify": 1,
     "explain": 2,
     "localise": 2,
-    "perturb": 1,
+    "perturb": 2,
     "chirality": 1,
     "variants": 1,
     "trials": 1,
-    "watch_boxes": 1,
+    "watch_boxes": 2,
     "score_detector": 1,
     "score": 2,
 }

@@ -372,15 +372,15 @@ GOLDEN_LOOKS = {
     "localise: score maps of looker, crops of net@scratch, fold f0": "75b2dbb1f5ffebd4",
     "localise: score maps of looker, images of net@frozen, fold f0": "479a313ed5a8e41d",
     "localise: score maps of looker, images of net@scratch, fold f0": "6b5e80ab0e37195c",
-    "perturb: test maps of net@frozen on crops, seed 0, fold f0": "18928219779b4a8a",
+    "perturb: test maps of net@frozen on crops, seed 0, fold f0": "41e84bf47b8ed4ac",
     "perturb: test maps of net@frozen on images, seed 0, fold f0": "985f4309b7afdf0d",
     "perturb: test maps of net@scratch on crops, seed 0, fold f0": "08bd5349c3b24c2f",
-    "perturb: test maps of net@scratch on images, seed 0, fold f0": "afa04749fba07daa",
+    "perturb: test maps of net@scratch on images, seed 0, fold f0": "3ff2e62fc30c1f4f",
     "trials: ask net@frozen about changed pictures, crops, seed 0, fold f0": "75d39ae462f35f60",
     "trials: ask net@frozen about changed pictures, images, seed 0, fold f0": "ab5b1e31c01deeab",
     "trials: ask net@scratch about changed pictures, crops, seed 0, fold f0": "c9f9064574ce0a14",
     "trials: ask net@scratch about changed pictures, images, seed 0, fold f0": "8dbedf0e0d52ea27",
-    "watch_boxes: explain boxes of learner, seed 0, fold f0": "a939803882356bef",
+    "watch_boxes: explain boxes of learner, seed 0, fold f0": "61856700593754e7",
 }
 
 

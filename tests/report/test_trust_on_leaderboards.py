@@ -211,8 +211,8 @@ def test_two_questions_that_failed_have_a_reason_each(suite):
     reasons = {"equivariance": "out of ink", "cpf": "out of paper"}
     broken = [MapScores(METHOD, "sense", values={asked: ()}, reason=why) for asked, why in reasons.items()]
     held = [table for table in one.maps if not table.values.keys() & {"cpf", "equivariance"}]
-    for maps in ((*held, *broken), (*broken[::-1], *held)):
-        row = build(suite, DIGEST, [replace(one, maps=maps)]).rows[0]
+    for tables in ((*held, *broken), (*broken[::-1], *held)):
+        row = build(suite, DIGEST, [replace(one, maps=tables)]).rows[0]
         assert row.unanswered == {
             "removal of cells": "1 of 1 cells: out of paper",
             "maps of mirror images": "1 of 1 cells: out of ink",

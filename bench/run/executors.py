@@ -16,6 +16,7 @@ from typing import Protocol
 
 from ..errors import UsageError
 from .graph import Node
+from .memory import keep_freed
 from .store import Store
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -128,6 +129,7 @@ def _prepare(threads: int, parent: int) -> None:
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+    keep_freed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 

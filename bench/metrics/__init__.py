@@ -26,7 +26,7 @@ from .gates import (
 from .group_sums import Measure
 from .localisation import LOCALISATION, localise, shares
 from .map_catalogue import MAP_METRICS, REGIONS, MapMetric
-from .map_scores import compare_maps, score_maps
+from .map_scores import compare_maps, score_maps, too_few
 from .matching import box_iou
 from .mistakes import KINDS, ErrorKind, Impact, Located, error_impacts, find_mistakes
 from .published import ClassificationReport, ClassRow, classification_report, confusion_scores
@@ -115,6 +115,7 @@ __all__ = [
     "score_trials",
     "shares",
     "spread",
+    "too_few",
     "trial_metric",
     "trust",
     "wilson",

@@ -93,8 +93,9 @@ def faithfulness(one: Removals) -> dict[str, float]:
 
     Inserting the most relevant cells is removing the least relevant ones, read backwards; so insertion is the AUC of
     LeRF under `blur`. Average drop reads the LeRF curve under `mean` at the share of cells that are not above the map's
-    mean, linearly between steps; it needs f(x) > 0. cpf is NaN where relevance or falls are constant to rounding, all
-    that rests on the map where its relevance is not finite, a score of a named imputer where that is not at hand.
+    mean, linearly between steps; it needs f(x) > 0. cpf ties falls that differ by rounding. It is NaN where they or
+    relevance are constant, average_drop where relevance is, all that rests on the map where its relevance is not
+    finite, a score of a named imputer where that is not at hand.
 
     Sources: MoRF, LeRF and AOPC, Samek et al. 2017; lerf - morf, Blücher et al. 2024 (symmetric relevance
     gain); insertion and deletion, Petsiuk et al. 2018; ROAD, Rong et al. 2022, combined as in pytorch-grad-cam's
@@ -152,9 +153,14 @@ def _cpf(one: Removals) -> float:
     scale = max(1.0, abs(one.whole), float(np.abs(one.single).max(initial=0.0)))
     if not np.isfinite(one.relevance).all() or not np.isfinite(falls).all() or _is_flat(falls, scale):
         return float("nan")
-    if _is_flat(one.relevance, float(np.abs(one.relevance).max(initial=0.0))):
+    if _is_constant(one.relevance):
         return float("nan")
-    return spearman(one.relevance, falls)
+    # Cells without an effect fall by rounding that depends on the batch; unrounded, it would order them.
+    return spearman(one.relevance, np.round(falls / (ROUNDING * scale)))
+
+
+def _is_constant(relevance: Array) -> bool:
+    return _is_flat(relevance, float(np.abs(relevance).max(initial=0.0)))
 
 
 def _is_flat(values: Array, scale: float) -> bool:
@@ -184,7 +190,7 @@ def _road(morf: Array, lerf: Array) -> float:
 
 def _average_drop(one: Removals) -> float:
     above = one.relevance > one.relevance.mean()
-    if not one.whole > 0 or not above.any():
+    if not one.whole > 0 or not above.any() or _is_constant(one.relevance):
         return float("nan")
     kept = float(np.interp(1.0 - above.mean(), one.shares, _of(one, one.lerf, "mean")))
     return max(0.0, one.whole - kept) / one.whole

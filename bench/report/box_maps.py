@@ -40,10 +40,11 @@ class BoxMapRow:
 def box_map_rows(records: Iterable[CellRecord]) -> tuple[BoxMapRow, ...]:
     """Return a line for each detector, method and kind of box, folds and seeds together; none where nobody was asked.
 
-    Every backbone's cell repeats the maps of its detector: they are taken once a seed and fold.
+    Every backbone's cell repeats the maps of its detector: they are taken once a seed and fold, from a later run that
+    made them where an earlier one of other backbones failed to.
     """
     taken: dict[Trained, dict[tuple[int, str], CellRecord]] = defaultdict(dict)
-    for record in sorted(records, key=lambda one: one.cell):
+    for record in sorted(records, key=lambda one: (all(table.reason for table in one.box_maps), one.cell)):
         if record.box_maps:
             taken[trained(record.cell)].setdefault((record.cell.seed, record.cell.fold), record)
     return tuple(

@@ -25,7 +25,7 @@ from ..run.scoring import observe
 from ..suite import Reference, Suite
 from .box_maps import BoxMapRow, box_map_rows
 from .detectors import Boxes, DetectorRow
-from .map_board import MAP_COLUMNS, by_pair, lacking, map_ranks, map_scores, unmapped
+from .map_board import MAP_COLUMNS, by_pair, map_ranks, map_scores, unmapped, unplaced
 from .trust_board import (
     FORCED,
     TRUST,
@@ -274,8 +274,7 @@ def _unranked(row: Row, cells: Sequence[CellRecord], method: str, metric: str, *
         return _untrusted(row, cells, method, whole=whole)
     if not whole:
         return _PARTIAL
-    reasons = lacking(cells, method, *MAP_COLUMNS[metric]) if metric in MAP_COLUMNS else []
-    return reasons[0] if reasons else _UNMAPPED
+    return (unplaced(cells, method, metric) if metric in MAP_COLUMNS else None) or _UNMAPPED
 
 
 def _untrusted(row: Row, cells: Sequence[CellRecord], method: str, *, whole: bool) -> str | None:

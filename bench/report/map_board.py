@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..metrics import MAP_METRICS, Comparison, compare_maps, gate_randomisation, score_maps
+from ..metrics import MAP_METRICS, Comparison, compare_maps, gate_randomisation, score_maps, too_few
 from ..records import EXTERNAL, CellRecord, MapScores, Score, ceiling, untrained
 from .exhibits import MapRow
 
@@ -68,6 +68,13 @@ def map_ranks(cells: Mapping[Pair, Sequence[CellRecord]], metric: str, method: s
         shown = {" + ".join(pair): pair for pair in tables}
         ranks |= by_pair(compare_maps({one: tables[pair] for one, pair in shown.items()}, name), shown)
     return ranks
+
+
+def unplaced(cells: Sequence[CellRecord], method: str, metric: str) -> str | None:
+    """Return why a system that has a value has no rank by one of MAP_COLUMNS, if its maps are the reason."""
+    target, name = MAP_COLUMNS[metric]
+    reasons = lacking(cells, method, target, name)
+    return reasons[0] if reasons else too_few(MAP_METRICS[name], tables_of(cells, method, target))
 
 
 def alike(

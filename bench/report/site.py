@@ -210,7 +210,7 @@ def _system(
         scores=[
             (_title(one), _meaning(one), score)
             for one, score in page.row.scores.items()
-            if score.reason != WHOLE and one not in GATES and one not in TRIAL_METRICS
+            if score.reason != WHOLE and one not in {*GATES, *TRIAL_METRICS} and not one.startswith("cue_")
         ],
         clasts=clast_rows(page.records),
         MEANT=MEANT,

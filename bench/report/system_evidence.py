@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..metrics import PART_CHANGES, TRIAL_METRICS
+from ..metrics import PART_CHANGES, trial_metric
 from ..metrics.trial_catalogue import word
 from ..records import EXTERNAL, TARGETS, CellRecord, Score
 from .curve_figure import draw_curves
@@ -180,5 +180,5 @@ def _caption(found: Mapping[str, Band], target: str, method: str) -> str:
 
 
 def _named(name: str, score: Score) -> Named:
-    metric = TRIAL_METRICS[name]
+    metric = trial_metric(name)
     return Named(metric.title, metric.description, score)

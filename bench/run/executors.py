@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
@@ -41,14 +43,20 @@ LOOKS = ("explain", "perturb", "watch_boxes")
 """Kinds of nodes that import torch whatever they ask."""
 
 
+def _needs_torch(node: Node) -> bool:
+    return node.spec.get("mode") is not None or node.kind in LOOKS or "torch" in sys.modules  # a mode: it learns
+
+
 def _work(node: Node, root: Path, threads: int) -> tuple[float, str | None]:
     from .steps import execute  # noqa: PLC0415 – steps import the heavy libraries; only workers need them
 
-    if node.spec.get("mode") is not None or node.kind in LOOKS or "torch" in sys.modules:  # a mode: it learns
+    if _needs_torch(node):
         import torch  # noqa: PLC0415
 
         torch.set_num_threads(threads)  # the number of threads is part of a fit's key, whoever makes it
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
+        # Nothing reads memory that was never written, and to fill it takes a tenth of a pass.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     outcome = execute(node, _store(root))
     return outcome.seconds, outcome.error
 
@@ -57,6 +65,21 @@ def _work(node: Node, root: Path, threads: int) -> tuple[float, str | None]:
 def _store(root: Path) -> Store:
     """One store a process: it remembers which nodes it has verified."""
     return Store(root)
+
+
+@contextlib.contextmanager
+def _torch_as_it_was() -> Iterator[None]:
+    """Give the caller's settings back: whoever asks for a map in a notebook goes on to train there."""
+    import torch  # noqa: PLC0415
+
+    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode(mode)
+        torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
 
 
 class InProcess:
@@ -70,7 +93,8 @@ class InProcess:
     def submit(self, node: Node, store: Store) -> Future[tuple[float, str | None]]:
         """Make the node and return a finished future."""
         future: Future[tuple[float, str | None]] = Future()
-        future.set_result(_work(node, store.root, self._threads))
+        with _torch_as_it_was() if _needs_torch(node) else contextlib.nullcontext():
+            future.set_result(_work(node, store.root, self._threads))
         return future
 
     def close(self) -> None:

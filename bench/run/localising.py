@@ -36,7 +36,7 @@ def localise(node: Node, folders: Folders, out: Path) -> None:
     maps, regards, size, reason = read_maps(folders["explain"])
     method, is_control = node.spec["method"], node.spec["control"]
     if reason is not None:
-        tables = silent(method, LOCATED, reason)
+        tables = silent(method, LOCATED, reason, ("any",) if is_control else TARGETS)
     else:
         known = {photo.id: photo for photo in photographs_of(node, folders, node.spec["ids"])}
         random = _RandomWeights(folders["random"]) if "random" in folders else None
@@ -110,9 +110,10 @@ def table(
     )
 
 
-def silent(method: str, metrics: Iterable[str], reason: str) -> list[MapScores]:
+def silent(method: str, metrics: Iterable[str], reason: str, targets: Sequence[str] = TARGETS) -> list[MapScores]:
     """Say why some metrics of a method's maps are lacking."""
-    return [MapScores(method, target, values=dict.fromkeys(metrics, ()), reason=reason) for target in TARGETS]
+    names = tuple(metrics)
+    return [MapScores(method, target, values=dict.fromkeys(names, ()), reason=reason) for target in targets]
 
 
 def _said(value: float) -> float | None:

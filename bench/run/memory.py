@@ -7,8 +7,8 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
-LARGEST = 2**30
-"""Blocks of fewer bytes are kept."""
+LARGEST = (2**30, 2**25)
+"""Blocks of fewer bytes are kept; older releases of glibc refuse the first."""
 
 
 def keep_freed() -> None:
@@ -18,6 +18,5 @@ def keep_freed() -> None:
     network's passes on a processor that is a tenth or more.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGEST)
+    if mallopt is not None and any(mallopt(M_MMAP_THRESHOLD, size) for size in LARGEST):
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

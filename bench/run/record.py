@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..metrics import EQUIVARIANCE, FAITHFULNESS
-from ..records import BOX_TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score, Trial
+from ..records import BOX_TARGETS, TARGETS, Cell, CellRecord, Detections, MapScores, Prediction, Score, Trial
 from ..results import SCHEMA, detections_from, map_scores_from, predictions_from, scores_from, trials_from
 from .graph import Node
 from .localising import LOCATED, silent
@@ -80,7 +80,8 @@ def _silent(name: str, asked: Node, reason: str) -> _Look:
             return _Look(maps=tuple(one for method in tested for one in silent(method, FAITHFULNESS, reason)))
         case "chirality":
             return _Look(maps=tuple(silent(asked.spec["method"], EQUIVARIANCE, reason)))
-    return _Look(maps=tuple(silent(name, LOCATED, reason)))
+    targets = ("any",) if asked.spec.get("control") else TARGETS
+    return _Look(maps=tuple(silent(name, LOCATED, reason, targets)))
 
 
 def _read(path: Path) -> Any:

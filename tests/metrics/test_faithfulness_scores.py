@@ -138,8 +138,17 @@ def test_constant_map_has_no_correlation_and_no_drop(level):
     assert np.isnan(flat["cpf"])
 
 
-def test_constant_map_keeps_no_cell_and_has_no_drop():
-    assert np.isnan(faithfulness(removals(some(36), np.ones(36), steps=9))["average_drop"])
+@pytest.mark.parametrize("level", [1.0, 0.07, 0.55])
+def test_constant_map_keeps_no_cell_and_has_no_drop(level):
+    assert np.isnan(faithfulness(removals(some(36), np.full(36, level), steps=9))["average_drop"])
+
+
+def test_cells_without_an_effect_are_tied_whatever_their_rounding():
+    """A dozen cells count, two dozen differ by the rounding of f = 5, which changes with the batch."""
+    falls = np.concatenate([np.linspace(0.2, 1, 12), np.zeros(24)])
+    noise = np.random.default_rng(1).normal(0, 1e-6, (4, 36))
+    found = {faithfulness(removals(falls + one, some(36), whole=5.0))["cpf"] for one in (0.0, *noise)}
+    assert len(found) == 1
 
 
 def test_map_that_is_not_finite_has_only_its_control():

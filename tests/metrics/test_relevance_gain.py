@@ -30,7 +30,7 @@ def linear(relevance_of, *, n: int = N, seed: int = 0) -> MapScores:
 def test_true_maps_of_linear_models_gain_all_there_is():
     found = {score.metric: score for score in score_maps([linear(lambda own, _: own)])}
     assert found["srg"].value == pytest.approx(1.0)
-    assert found["cpf"].value == pytest.approx(1.0)
+    assert found["cpf"].value == pytest.approx(1.0, abs=1e-5)  # falls that differ by rounding only are tied
 
 
 def test_reversed_maps_of_linear_models_lose_it():

@@ -210,6 +210,19 @@ def test_what_failed_stands_on_the_page_with_its_reason(tmp_path):
     assert "Nobody asked" not in text
 
 
+def test_a_cue_that_nobody_has_heard_of_has_a_page(tmp_path):
+    one = explained(record("net", PHOTOS), PHOTOS)
+    plain = next(trial for trial in one.trials if trial.change == "")
+    stamps = [replace(plain, change=f"stamp={state}") for state in ("agrees", "reversed")]
+    row = build(changed_suite(tmp_path, IDS), DIGEST, [replace(one, trials=(*one.trials, *stamps))]).rows[0]
+    assert row.scores["cue_stamp_fall"].value is not None
+    page = SystemPage(row, (one,), gallery([one], PHOTOS), (), map_rows([one]))
+    board = build(changed_suite(tmp_path, IDS), DIGEST, [one])
+    write_report(tmp_path / "report", board, [page], [], pixels=False, rights=None)
+    text = (tmp_path / "report" / "systems" / f"{slug(row.system)}.html").read_text(encoding="utf-8")
+    assert text.count("stamp") >= 1
+
+
 def test_maps_in_the_mirror_stand_though_changed_pictures_failed(tmp_path):
     text = page_alone(
         tmp_path, replace(explained(record("net", PHOTOS), PHOTOS), trials=(Trial("", reason="out of ink"),))

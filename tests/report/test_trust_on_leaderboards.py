@@ -254,6 +254,34 @@ def test_a_question_that_failed_is_not_blamed_on_another(suite):
     assert "out of ink" not in score.reason
 
 
+def test_what_a_fold_left_undefined_is_not_blamed_on_a_fold_that_failed(suite):
+    flat = tuple(
+        replace(one, values={**one.values, "cpf": (None,) * len(one.image_id)}) if "cpf" in one.values else one
+        for one in sure("net").maps
+    )
+    failed = another_fold(with_failed("net", "cpf"))
+    score = build(suite, DIGEST, [replace(sure("net"), maps=flat), failed]).rows[0].scores["trust"]
+    assert score.reason.startswith("CPF is undefined: no map has a correlation")
+
+
+def test_a_system_with_too_few_answers_is_told_so_where_it_has_no_rank(suite):
+    def answered(one, n):
+        return replace(
+            one,
+            maps=tuple(
+                replace(own, values={**own.values, "cpf": (*own.values["cpf"][:n], *(None,) * (len(own.image_id) - n))})
+                if "cpf" in own.values
+                else own
+                for own in one.maps
+            ),
+        )
+
+    row = build(suite, DIGEST, [answered(sure("net"), 2), sure("other")], "cpf").rows
+    (few,) = [one for one in row if one.backbone == "net"]
+    assert few.rank is None
+    assert few.unranked.startswith("CPF is undefined on")
+
+
 def test_gate_1_blames_no_other_question_for_what_it_lacks(suite):
     own = with_failed("net", "equivariance")
     bare = tuple(table for table in own.maps if table.method != untrained(METHOD))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import torch
 
 from clastbench.run import steps
 from clastbench.run.executors import InProcess
@@ -201,3 +202,19 @@ def test_cells_whose_results_were_lost_are_written_from_the_store(tmp_path, tiny
     again = run_suite(tiny_run.path, tmp_path / "home")
     assert again.summary.made == 0
     assert again.records() == tiny_run.records()
+
+
+def test_who_makes_nodes_in_his_own_process_keeps_his_settings_of_torch(made, store):
+    def settings():
+        fills = torch.utils.deterministic.fill_uninitialized_memory
+        return torch.get_num_threads(), torch.get_deterministic_debug_mode(), fills
+
+    before = settings()
+    torch.set_num_threads(2)
+    try:
+        mine = settings()
+        make(grid(), store)
+        assert made
+        assert settings() == mine
+    finally:
+        torch.set_num_threads(before[0])

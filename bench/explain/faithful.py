@@ -40,7 +40,6 @@ def probe_maps(
     *,
     batch: int,
     device: str = "cpu",
-    on_input: Callable[[], None] | None = None,
 ) -> Iterator[list[Removals]]:
     """Yield what was found about the maps of each case, in order.
 
@@ -50,7 +49,6 @@ def probe_maps(
         known: what stands in for the cells that are taken away.
         batch: pictures in one pass, at most.
         device: where `values` wants its pictures.
-        on_input: called when a case is done.
     """
     waiting: list[tuple[tuple[int, NDArray[np.float64]], ...]] = []  # of cases that are asked about now
 
@@ -62,7 +60,7 @@ def probe_maps(
             yield Probed(case.picture, units, waiting[-1])
 
     names = tuple(one.name for one in known)
-    for one in perturb(probes(), values, known, steps=STEPS, batch=batch, device=device, on_input=on_input):
+    for one in perturb(probes(), values, known, steps=STEPS, batch=batch, device=device):
         cells = waiting.pop(0)
         yield [_removals(one, number, column, relevance, names) for number, (column, relevance) in enumerate(cells)]
 
@@ -99,8 +97,8 @@ def faithfulness(
 
     Args:
         f: maps pictures float32[n, 3, H, W] to the value that the maps explain, float[n]; a model in evaluation mode.
-        pictures: float[N, 3, H, W], as f wants them.
-        maps: signed float[N, h, w], of any resolution.
+        pictures: float[N, 3, H, W], as f wants them; an array or a tensor of any device.
+        maps: signed float[N, h, w], of any resolution; an array or a tensor of any device.
         mean: the training mean in the pictures' own space: 0 for normalised pictures.
         batch: pictures in one pass.
         device: where f wants its pictures.
@@ -112,8 +110,7 @@ def faithfulness(
         ValueError: pictures and maps do not fit each other.
         ExplanationError: f is not finite.
     """
-    seen = torch.as_tensor(np.asarray(pictures), dtype=torch.float32)
-    known = np.asarray(maps, np.float32)
+    seen, known = torch.from_numpy(_numbers(pictures)), _numbers(maps)
     if seen.ndim != 4 or known.ndim != 3 or len(seen) != len(known) or not np.isfinite(known).all():
         raise ValueError(
             f"pictures must be [N, 3, H, W] and maps finite [N, h, w], got {tuple(seen.shape)} and {known.shape}"
@@ -123,3 +120,9 @@ def faithfulness(
     found = probe_maps(cases, lambda inputs, _: f(inputs)[:, None], imputers(mean), batch=batch, device=device)
     rows = [scores_of(own) for (own,) in found]
     return {name: np.asarray([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+
+
+def _numbers(values: Any) -> NDArray[np.float32]:
+    """Return an array, or a tensor that may have gradients and lie on a device, as float32."""
+    held = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    return np.array(held, np.float32)

@@ -81,9 +81,8 @@ def perturb(
     batch: int,
     device: str = "cpu",
     control: bool = True,
-    on_input: Callable[[], None] | None = None,
 ) -> Iterator[Answers]:
-    """Yield what f says of each input with units removed, in the order of the inputs.
+    """Yield what f says of each input with units removed, in the order of the inputs, each as soon as it is known.
 
     At step s, round(U s / S) units are removed. Equal relevances are ordered by a pseudo-random order that follows
     from the picture, the same for all its maps and for both directions, so that a constant map has MoRF = LeRF.
@@ -98,7 +97,6 @@ def perturb(
         batch: pictures in one call of `values`, at most.
         device: where `values` wants its inputs; pictures are changed there too.
         control: False asks for no single units and no control orders (for units too many to be removed one by one).
-        on_input: called when an input is done.
 
     Raises:
         ExplanationError: f is NaN or infinite.
@@ -107,12 +105,10 @@ def perturb(
     if steps < 1 or batch < 1 or not imputers:
         raise ValueError(f"steps ({steps}), batch ({batch}) and imputers ({len(imputers)}) must all be at least one")
     script = _Script(len(imputers), steps, control)
-    return _stream(probes, script, _Model(values, imputers, batch, device), on_input)
+    return _stream(probes, script, _Model(values, imputers, batch, device))
 
 
-def _stream(
-    probes: Iterable[Probed], script: _Script, model: _Model, on_input: Callable[[], None] | None
-) -> Iterator[Answers]:
+def _stream(probes: Iterable[Probed], script: _Script, model: _Model) -> Iterator[Answers]:
     source = enumerate(probes)
     running: deque[_Running] = deque()
     while True:
@@ -125,8 +121,6 @@ def _stream(
         model.answer(running)
         while running and (answers := running[0].answers) is not None:
             running.popleft()
-            if on_input is not None:
-                on_input()
             yield answers
 
 

@@ -35,6 +35,8 @@ class BoxMapRow:
     """Boxes, of all folds and seeds."""
     reason: str | None = None
     """Why there are no maps."""
+    partly: str | None = None
+    """Why some maps are lacking, though there are others."""
 
 
 def box_map_rows(records: Iterable[CellRecord]) -> tuple[BoxMapRow, ...]:
@@ -78,8 +80,10 @@ def _row(name: str, method: str, target: str, tables: Sequence[MapScores]) -> Bo
     usable = [table for table in tables if table.reason is None]
     scores = {score.metric: score for score in score_maps(usable, names=_NAMES)}
     n_maps = max((sum(_held(table, metric) for table in usable) for metric in scores), default=0)
-    why = next((table.reason for table in tables if table.reason), _NOTHING.get(target, "there are no maps"))
-    return BoxMapRow(name, method, target, scores if n_maps else {}, n_maps, None if n_maps else why)
+    failed = next((table.reason for table in tables if table.reason), None)
+    if n_maps:
+        return BoxMapRow(name, method, target, scores, n_maps, partly=failed)
+    return BoxMapRow(name, method, target, reason=failed or _NOTHING.get(target, "there are no maps"))
 
 
 def _held(table: MapScores, metric: str) -> int:

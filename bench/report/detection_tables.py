@@ -127,7 +127,8 @@ def _detector_line(row: DetectorRow, *, dropped: bool) -> tuple[str, ...]:
 
 def _looked(rows: Sequence[BoxMapRow]) -> Block:
     columns = [column for group in BOX_COLUMNS for column in group]
-    reasons = dict.fromkeys(f"No maps of {row.detector}, {row.target}: {row.reason}." for row in rows if row.reason)
+    reasons = [f"No maps of {row.detector}, {row.target}: {row.reason}." for row in rows if row.reason]
+    reasons += [f"Lacking maps of {row.detector}, {row.method}: {row.partly}." for row in rows if row.partly]
     return Block(
         "Where detectors look",
         ("detector", "method", "box", *(column.title for column in columns), "boxes"),
@@ -137,7 +138,7 @@ def _looked(rows: Sequence[BoxMapRow]) -> Block:
             for row in rows
         ),
         LOOKED_NOTE,
-        tuple(reasons),
+        tuple(dict.fromkeys(reasons)),
     )  # fmt: skip
 
 

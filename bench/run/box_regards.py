@@ -40,8 +40,8 @@ def asked_photographs(ids: Iterable[str], budget: int) -> list[str]:
     return sorted(ids, key=blind)[:budget]
 
 
-def box_regards(photo: Photomicrograph, boxes: Boxes, threshold: float, each: int = EACH) -> list[BoxRegard]:
-    """Choose the boxes of one photograph, at most `each` a kind: the surest proposals, the largest missed clasts.
+def box_regards(photo: Photomicrograph, boxes: Boxes, threshold: float) -> list[BoxRegard]:
+    """Choose the boxes of one photograph, at most EACH a kind: the surest proposals, the largest missed clasts.
 
     Proposals with a score at or above the threshold choose their clasts as in every score (`metrics.matching.match`,
     IoU of a half). One that matches an ignored region is of no kind. Nor is one that repeats a clast that a surer one
@@ -57,9 +57,9 @@ def box_regards(photo: Photomicrograph, boxes: Boxes, threshold: float, each: in
     alarms = [row for row, clast in taken.items() if clast == NOTHING and not (overlap[row] >= MEETS).any()]
     missed = [at for at in np.flatnonzero(~seen.true_ignore).tolist() if at not in taken.values()]
     return [
-        *(_proposal(photo, boxes, row, FOUND, taken[row]) for row in found[:each]),
-        *(_missed(photo, at) for at in _largest(photo, missed)[:each]),
-        *(_proposal(photo, boxes, row, FALSE_ALARM, None) for row in alarms[:each]),
+        *(_proposal(photo, boxes, row, FOUND, taken[row]) for row in found[:EACH]),
+        *(_missed(photo, at) for at in _largest(photo, missed)[:EACH]),
+        *(_proposal(photo, boxes, row, FALSE_ALARM, None) for row in alarms[:EACH]),
     ]
 
 

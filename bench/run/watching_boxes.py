@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,9 @@ class _Board:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], list[tuple[Photomicrograph, Mapping[str, float]]]] = defaultdict(list)
         self.faith: list[Faith] = []
-        self.cannot: dict[str, str] = {}
+        self.cannot: dict[str, list[str]] = {method: [] for method in METHODS}
+        """Why a method has no maps of a photograph, one reason for each such photograph."""
+        self.n_photographs = 0
         self._regards: list[BoxRegard] = []
         self._said: list[dict[str, object]] = []
         self._maps: dict[str, NDArray[np.float16]] = {}
@@ -92,21 +95,22 @@ class _Board:
                 self._said.append({"regard": first + at, "method": one.method, "map": key, "extent": list(one.extent)})
 
     def tables(self) -> list[MapScores]:
-        """Return what all maps came to, method by method; a reason in place of maps that there cannot be."""
+        """Return what all maps came to, method by method, and why there are none of some photographs or of all."""
         found = []
-        for method in METHODS:
-            reason = self.cannot.get(method)
-            for target in BOX_TARGETS:
-                rows = self.rows[method, target]
-                found.append(
-                    table(method, target, rows) if reason is None else MapScores(method, target, reason=reason)
-                )
+        for method, target in product(METHODS, BOX_TARGETS):
+            reasons = self.cannot[method]
+            if len(reasons) < self.n_photographs or not reasons:
+                found.append(table(method, target, self.rows[method, target]))
+            if reasons:
+                some = len(reasons) < self.n_photographs
+                share = f"{len(reasons)} of {self.n_photographs} photographs: " if some else ""
+                found.append(MapScores(method, target, reason=f"{share}{reasons[0]}"))
         return [*found, *faith_tables(self.faith)]
 
     def write(self, threshold: float, out: Path) -> None:
         """Write all three files."""
         regards = [asdict(regard) for regard in self._regards]
-        said = {"threshold": threshold, "cannot": self.cannot, "regards": regards, "maps": self._said}
+        said = {"threshold": threshold, "regards": regards, "maps": self._said}
         np.savez_compressed(out / "box_maps.npz", **self._maps)  # type: ignore[arg-type]
         (out / "box_regards.json").write_text(json.dumps(said), encoding="utf-8")
         (out / "box_maps.json").write_text(json.dumps([asdict(one) for one in self.tables()]), encoding="utf-8")
@@ -121,6 +125,7 @@ def _unit(saliency: NDArray[np.float32]) -> NDArray[np.float16]:
 def _watch(
     plugin: plugins.Plugin, photo: Photomicrograph, regards: Sequence[BoxRegard], board: _Board, *, own_head: bool
 ) -> None:
+    board.n_photographs += 1
     asked = _asked(plugin, photo, regards, own_head=own_head)
     drawn = [*_sighted(plugin, photo, regards, board.cannot), _by_asking(asked)]
     board.keep(regards, drawn)
@@ -135,21 +140,27 @@ def _watch(
 
 
 def _sighted(
-    plugin: plugins.Plugin, photo: Photomicrograph, regards: Sequence[BoxRegard], cannot: dict[str, str]
+    plugin: plugins.Plugin, photo: Photomicrograph, regards: Sequence[BoxRegard], cannot: Mapping[str, list[str]]
 ) -> list[Drawn]:
-    """Draw the maps that need gradients; note why there can be none."""
-    if not plugins.sees(plugin.made):
-        cannot |= dict.fromkeys((GRAD_CAM, EIGEN_CAM), NO_GRADIENTS)
-        return []
-    boxes, labels = _columns(regards)
+    """Draw the maps that need gradients; note why there are none."""
     try:
-        with plugins.blaming(f"Detector {plugin.name!r}", "sight"):
-            sight = plugin.made.sight(photo.load())
-            graded, extent = grad_cams(sight, boxes, labels)
-            eigen, own = eigen_cam(sight)
+        return _graded(plugin, photo, regards)
     except (ExplanationError, PluginError) as error:  # to be asked needs no gradients
-        cannot |= dict.fromkeys((GRAD_CAM, EIGEN_CAM), str(error))
+        for method in (GRAD_CAM, EIGEN_CAM):
+            cannot[method].append(str(error))
         return []
+
+
+def _graded(plugin: plugins.Plugin, photo: Photomicrograph, regards: Sequence[BoxRegard]) -> list[Drawn]:
+    if not plugins.sees(plugin.made):
+        raise ExplanationError(NO_GRADIENTS)
+    boxes, labels = _columns(regards)
+    with plugins.blaming(f"Detector {plugin.name!r}", "sight"):
+        sight = plugin.made.sight(photo.load())
+        graded, extent = grad_cams(sight, boxes, labels)
+        eigen, own = eigen_cam(sight)
+    if not all(np.isfinite(one).all() for one in (sight.scores.detach().cpu().numpy(), graded, eigen)):
+        raise ExplanationError(f"a score or a map of detector {plugin.name!r} is not finite")
     repeated = np.broadcast_to(eigen, (len(boxes), *eigen.shape))
     return [Drawn(GRAD_CAM, graded, extent), Drawn(EIGEN_CAM, repeated, own)]
 

@@ -69,6 +69,15 @@ def test_batches_change_nothing(linear):
         np.testing.assert_allclose(one[name], seven[name], atol=1e-5)
 
 
+def test_tensors_with_gradients_are_taken_as_arrays(linear):
+    maps = np.random.default_rng(2).normal(size=(5, 4, 7)).astype(np.float32)
+    f, pictures = linear[:2]
+    tensors = torch.as_tensor(pictures).clone().requires_grad_(), torch.from_numpy(maps).requires_grad_()
+    plain, found = clastbench.faithfulness(f, pictures, maps), clastbench.faithfulness(f, *tensors)
+    for name in plain:
+        np.testing.assert_array_equal(found[name], plain[name])
+
+
 def test_maps_that_do_not_fit_are_refused(linear):
     with pytest.raises(ValueError, match="maps finite"):
         clastbench.faithfulness(*linear[:2], np.full((5, 3, 3), np.nan))

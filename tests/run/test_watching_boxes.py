@@ -26,6 +26,8 @@ FULL = (0.0, 0.0, 96.0, 64.0)
 DETECTORS = '''
 """Detectors for tests: how dark or bright cells of a photograph are."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -73,6 +75,24 @@ class Sighted(Black):
         height, width = pixels.shape[:2]
         label = np.ones(len(scores), np.int8) if self.own_head else None
         return Sight(BOXES.copy(), scores, (level,), ((0.0, 0.0, float(width), float(height)),), label)
+
+
+class Blinks(Sighted):
+    """Sees nothing of the first photograph."""
+
+    asked = 0
+
+    def sight(self, pixels):
+        self.asked += 1
+        if self.asked == 1:
+            raise RuntimeError("out of light")
+        return super().sight(pixels)
+
+
+class Dazzled(Sighted):
+    def sight(self, pixels):
+        seen = super().sight(pixels)
+        return replace(seen, scores=seen.scores * float("nan"))
 
 
 class Breaks(Black):
@@ -197,6 +217,32 @@ def test_detector_without_gradients_is_explained_by_asking_and_says_why(tmp_path
     reasons = {(one.method, one.target): one.reason for one in found}
     assert [reasons[method, target] for method in METHODS[:2] for target in BOX_TARGETS] == [NO_GRADIENTS] * 6
     assert all(reasons[D_RISE, target] is None for target in BOX_TARGETS)
+
+
+def located(out, method, target):
+    return [one for one in tables(out) if (one.method, one.target) == (method, target) and "cpf" not in one.values]
+
+
+@pytest.mark.parametrize("method", METHODS[:2])
+def test_a_photograph_that_cannot_be_seen_takes_no_maps_of_others_away(
+    done, tmp_path, detectors, shard, photographs, method
+):
+    out = watched(tmp_path, detectors, shard, photographs, name="Blinks")
+    first = asked_photographs([photo.id for photo in photographs], 3)[0]
+    for target in BOX_TARGETS:
+        held, failed = located(out, method, target)
+        assert failed.reason.startswith("1 of 3 photographs: ")
+        assert "out of light" in failed.reason
+        (before,) = located(done, method, target)
+        assert held.image_id == tuple(name for name in before.image_id if name != first)
+
+
+def test_maps_that_are_not_finite_are_none_and_leave_the_others(tmp_path, detectors, shard, photographs):
+    found = tables(watched(tmp_path, detectors, shard, photographs, name="Dazzled", inputs=1))
+    for one in found:
+        assert (one.reason is None) == (one.method == D_RISE)
+        assert one.reason is None or "not finite" in one.reason
+    assert any(one.image_id for one in found)
 
 
 def test_head_of_its_own_is_explained_too(tmp_path, detectors, shard, photographs):

@@ -62,5 +62,5 @@ class MapRow:
     """By name, of `metrics.MAP_METRICS`."""
     reason: str | None = None
     """Why there are no maps: the method cannot work on this model."""
-    partly: str | None = None
-    """Why some scores or folds are missing, though there are maps."""
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    """By one of `map_board.QUESTIONS`: in how many cells it failed, though there are maps, and the first reason."""

@@ -27,6 +27,8 @@ GATE = "gate_randomisation"
 MAP_NAMES = (*MAP_COLUMNS, *MAP_CONTEXT, "lift_centre", "lift_ceiling")
 """All that is said of maps; the last two are the lift of a centred Gaussian and of the outlines themselves."""
 _FAITHFUL = ("cpf", "srg")
+QUESTIONS = ("lift", "cpf", "equivariance")
+"""A score that each question about maps leaves: where heat lies, what its removal costs, what a mirror does to it."""
 
 
 def map_scores(cells: Sequence[CellRecord], method: str) -> dict[str, Score]:
@@ -54,10 +56,19 @@ def map_rows(cells: Sequence[CellRecord]) -> tuple[MapRow, ...]:
     found = []
     for (method, target), tables in gathered.items():
         usable = [table for table in tables if table.reason is None]
-        failed = next((table.reason for table in tables if table.reason), None)
-        scores = {score.metric: score for score in score_maps(usable)}
-        found.append(MapRow(method, target, scores, None if usable else failed, failed if usable else None))
+        if usable:
+            scores = {score.metric: score for score in score_maps(usable)}
+            found.append(MapRow(method, target, scores, lacking=_shares(cells, method, target)))
+        else:
+            found.append(MapRow(method, target, reason=next(table.reason for table in tables)))
     return tuple(found)
+
+
+def _shares(cells: Sequence[CellRecord], method: str, target: str) -> dict[str, str]:
+    """Return for each question that failed in some cells with how many, and the first reason."""
+    asked = [cell for cell in cells if tables_of([cell], method, target)]
+    reasons = {name: lacking(asked, method, target, name) for name in QUESTIONS}
+    return {name: f"{len(own)} of {len(asked)} cells: {own[0]}" for name, own in reasons.items() if own}
 
 
 def map_ranks(cells: Mapping[Pair, Sequence[CellRecord]], metric: str, method: str) -> dict[Pair, int]:

@@ -85,7 +85,8 @@ def faithful_lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:
     """Return the lines of one target that were asked by removing cells, and those that could not be."""
     names = [column.name for column in (*FAITHFUL, *DIAGNOSTICS)]
     found = [line for line in lines(rows, target) if any(name in line.row.scores for name in names)]
-    return tuple(line for line in lines(rows, target) if line in found or (found and line.row.reason))
+    silent = [line for line in lines(rows, target) if line.row.reason or "cpf" in line.row.lacking]
+    return tuple(line for line in lines(rows, target) if line in found or (found and line in silent))
 
 
 def lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:

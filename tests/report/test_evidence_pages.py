@@ -12,7 +12,7 @@ from made_up import DIGEST, changed_suite, exhibit, gallery, photographs, predic
 from made_up_maps import CELLS, METHOD, Inputs, explained, inputs_of, located, maps, removed, trials
 from tables_of_pages import Tables
 
-from clastbench.metrics import GATES
+from clastbench.metrics import FAITHFULNESS, GATES
 from clastbench.records import EXTERNAL, Cell, MapScores, Trial
 from clastbench.report.cards import Card
 from clastbench.report.curve_figure import draw_curves
@@ -22,6 +22,7 @@ from clastbench.report.exhibits import Removed
 from clastbench.report.gallery import write_gallery
 from clastbench.report.leaderboard import build
 from clastbench.report.map_board import map_rows
+from clastbench.report.map_columns import faithful_lines
 from clastbench.report.pages import number
 from clastbench.report.site import SystemPage, write_report
 from clastbench.report.trust_board import gate_marks
@@ -193,11 +194,11 @@ def test_the_first_page_marks_who_fails_a_gate(report):
     assert "Gates: 1 passed, 2 failed, 3 passed, 4 " in text
 
 
-def page_alone(folder: Path, own) -> str:
+def page_alone(folder: Path, own, *, in_index: bool = True) -> str:
     board = build(changed_suite(folder, IDS).model_copy(update={"explainers": (METHOD,)}), DIGEST, [own])
     page = SystemPage(board.rows[0], (own,), gallery([own], PHOTOS), (), map_rows([own]))
     write_report(folder / "report", board, [page], [], pixels=False, rights=None)
-    assert "out of ink" in (folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert in_index == ("out of ink" in (folder / "report" / "index.html").read_text(encoding="utf-8"))
     return (folder / "report" / "systems" / f"{slug(page.row.system)}.html").read_text(encoding="utf-8")
 
 
@@ -208,6 +209,21 @@ def test_what_failed_stands_on_the_page_with_its_reason(tmp_path):
     for said in ("Removing cells", "Maps of mirror images", "Asking about changed pictures"):
         assert f"{said} failed in 1 of 1 cells: out of ink" in text
     assert "Nobody asked" not in text
+
+
+def test_what_failed_of_a_further_method_stands_in_its_line(tmp_path):
+    own = explained(record("net", PHOTOS), PHOTOS)
+    further = located(SEEN, "d-rise", "sense", 0.4)
+    broken = MapScores("d-rise", "sense", values=dict.fromkeys(FAITHFULNESS, ()), reason="out of ink")
+    failed = (*own.maps, further, broken)
+    text = page_alone(tmp_path, replace(own, maps=failed), in_index=False)
+    assert "Removing cells failed in 1 of 1 cells: out of ink" in text
+    assert text.count("out of ink") == 1
+    tested = removed(inputs_of(PHOTOS), "d-rise", "sense")
+    other = replace(own, cell=replace(own.cell, fold="f1"), maps=(*own.maps, further, tested))
+    (row,) = [one for one in map_rows([replace(own, maps=failed), other]) if one.method == "d-rise"]
+    assert row.lacking == {"cpf": "1 of 2 cells: out of ink"}
+    assert {line.row.method for line in faithful_lines([row], "sense")} == {"d-rise"}
 
 
 def test_a_cue_that_nobody_has_heard_of_has_a_page(tmp_path):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """All boxes a network weighed on one photograph, before a threshold or a suppression took any away."""
+    """All boxes a network weighed last on one photograph, before a threshold or a suppression took any away."""
 
     xyxy: NDArray[np.float32]
     """float32[K, 4], in photograph coordinates, cut to the photograph as the proposals are."""

@@ -90,11 +90,11 @@ def gate_cue(trials: Sequence[Trial], *, n_resamples: int = N_RESAMPLES, seed: i
     The score is that of the cue which decides: one that fails before one that is undecided before one that passes, and
     of several the one with the greatest fall. Every cue has to pass by itself, so their number calls for no correction
     (Berger 1982, intersection-union test); one that says nothing, or not in all folds, leaves the gate undecided unless
-    another fails it. `low` is the bootstrap's. `high` is never below 1 - .05^(1/n), n being twice the number of groups
-    with CW or of those with CCW, whichever are fewer, and all groups at most: the greatest fall under which that many
-    answers without a fall come up once in twenty, an exact bound, one-sided at 95 %. With 30 groups of each sense it is
-    just below .05; with fewer the gate cannot be passed. Random network: 0; oracle, which does not look at cues: 0.
-    None without cues.
+    another fails it; folds of which no trials are given do not count. `low` is the bootstrap's. `high` is never below
+    1 - .05^(1/n), n being twice the number of groups with CW or of those with CCW, whichever are fewer, and all groups
+    at most: the greatest fall under which that many answers without a fall come up once in twenty, an exact bound,
+    one-sided at 95 %. With 30 groups of each sense it is just below .05; with fewer the gate cannot be passed. Random
+    network: 0; oracle, which does not look at cues: 0. None without cues.
     """
     said, partly = pool_trials(trials), partly_tried(trials)
     scores = []

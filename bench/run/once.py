@@ -27,7 +27,7 @@ def once(make: Callable[Concatenate[Self, Said], Node]) -> Callable[Concatenate[
     """Make each node once: the same arguments give the same node."""
 
     def found(self: Self, /, *said: Said.args, **named: Said.kwargs) -> Node:
-        words = tuple(_word(one) for one in (*said, *named.values()))
+        words = (*map(_word, said), *((name, _word(one)) for name, one in sorted(named.items())))
         if (make.__name__, *words) not in self.made:
             self.made[make.__name__, *words] = make(self, *said, **named)
         return self.made[make.__name__, *words]

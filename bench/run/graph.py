@@ -19,7 +19,7 @@ VERSIONS: Mapping[str, int] = {
     "fit": 2,
     "classify": 1,
     "explain": 2,
-    "localise": 2,
+    "localise": 3,
     "perturb": 2,
     "chirality": 1,
     "variants": 1,

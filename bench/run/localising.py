@@ -17,7 +17,7 @@ from ..explain.regions import Regions, covered_by, regions_of, shrunk
 from ..metrics import LOCALISATION, REGIONS
 from ..metrics import localise as scores_of
 from ..metrics import shares as shares_of
-from ..records import TARGETS, Box, Clast, Explanation, MapScores, Photomicrograph, ceiling, untrained
+from ..records import TARGETS, Box, Clast, Explanation, MapScores, Photomicrograph, ceiling
 from .graph import Folders, Node
 from .looking import read_maps
 from .regards import Regard
@@ -39,22 +39,8 @@ def localise(node: Node, folders: Folders, out: Path) -> None:
         tables = silent(method, LOCATED, reason, ("any",) if is_control else TARGETS)
     else:
         known = {photo.id: photo for photo in photographs_of(node, folders, node.spec["ids"])}
-        random = _RandomWeights(folders["random"]) if "random" in folders else None
-        tables = _tables(maps[0], regards, size, known, method=method, is_control=is_control, random=random)
+        tables = _tables(maps, regards, size, known, method=method, is_control=is_control)
     (out / "map_scores.json").write_text(json.dumps([asdict(table) for table in tables]), encoding="utf-8")
-
-
-class _RandomWeights:
-    """The maps of untrained networks, by what they are of."""
-
-    def __init__(self, folder: Path) -> None:
-        self._maps, regards, _, self.reason = read_maps(folder)
-        self._at = {(regard.image_id, regard.box, regard.sense): at for at, regard in enumerate(regards)}
-
-    def of(self, regard: Regard) -> NDArray[np.float32]:
-        """Return float32[D, T, h, w]."""
-        found: NDArray[np.float32] = self._maps[:, self._at[regard.image_id, regard.box, regard.sense]]
-        return found
 
 
 def _tables(
@@ -65,31 +51,27 @@ def _tables(
     *,
     method: str,
     is_control: bool,
-    random: _RandomWeights | None,
 ) -> list[MapScores]:
+    """Score maps float32[D, N, T, h, w]; those of several draws of random weights by their mean lift alone."""
     rows: dict[tuple[str, str], list[tuple[Photomicrograph, Mapping[str, float]]]] = defaultdict(list)
-    for seen, regard in zip(maps, regards, strict=True):
+    targets = ("any",) if is_control else TARGETS
+    for at, regard in enumerate(regards):
         if regard.image_id not in photographs:
             continue
         photo = photographs[regard.image_id]
         scene = scene_of(photo, regard.box, [photo.clasts[at] for at in regard.clasts])
         extent = place_of(scene.photo_size, size, regard.box).extent_xyxy
-        targets = ("any",) if is_control else TARGETS
-        for target, one in zip(targets, seen, strict=True):
-            rows[method, target].append((photo, scene.scores(one, extent)))
-        if is_control:
-            continue
-        rows[ceiling(method), "any"].append((photo, scene.scores(scene.ceiling(seen.shape[-2:], extent), extent)))
-        if random is not None and random.reason is None:
-            drawn = random.of(regard)
-            for number, target in enumerate(TARGETS):
-                said = [scene.scores(one[number], extent, parts=False) for one in drawn]
-                mean = {name: float(np.mean([one[name] for one in said])) for name in ("lift", "cold")}
-                rows[untrained(method), target].append((photo, mean))
+        for number, target in enumerate(targets):
+            said = [scene.scores(one, extent, parts=len(maps) == 1) for one in maps[:, at, number]]
+            rows[method, target].append((photo, _mean(said)))
+        if len(maps) == 1 and not is_control:
+            rows[ceiling(method), "any"].append((photo, scene.scores(scene.ceiling(maps.shape[-2:], extent), extent)))
     found = [table(name, target, scored) for (name, target), scored in rows.items()]
-    if random is not None and random.reason is not None:
-        found += silent(untrained(method), LOCATED, random.reason)
-    return found or [MapScores(method, target) for target in (("any",) if is_control else TARGETS)]
+    return found or [MapScores(method, target) for target in targets]
+
+
+def _mean(said: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    return said[0] if len(said) == 1 else {name: float(np.mean([one[name] for one in said])) for name in said[0]}
 
 
 def table(

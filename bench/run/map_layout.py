@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from ..plugins import Plugin
+from ..records import untrained
 from .entries import HEAD, Backbone, Detector, minor
 from .graph import Node
 from .layout import Layout
@@ -54,6 +55,8 @@ class MapLayout:
         if ranked:  # alone: a further method that breaks must not take its trust away
             found[FAITHFULNESS] = self._perturb(detector, backbone, seed, fold, *ranked)
             found[CHIRALITY] = self._chirality(detector, backbone, seed, fold, *ranked)  # gate 3 speaks of it
+            if backbone.mode is not None:  # gate 1 does
+                found[untrained(ranked[0].name)] = self._localise_random(detector, backbone, seed, fold, *ranked)
         if further:
             found[FURTHER] = self._perturb(detector, backbone, seed, fold, *further)
         return found
@@ -92,13 +95,17 @@ class MapLayout:
 
     @once
     def _localise(self, detector: Detector, backbone: Backbone, seed: int, fold: str, explainer: Plugin) -> Node:
-        inputs = {"explain": self._true(detector, backbone, seed, fold, explainer)}
-        if backbone.mode is not None and explainer is self.explainers[0]:  # gate 1 speaks of the ranked method
-            crops = self.base.truth_crops(detector, backbone, seed, fold)
-            inputs["random"] = self._explain(
-                explainer, {"crops": crops}, backbone, ids=self.base.ids["explained"], which=" with random weights"
-            )
-        return self._scored_maps(explainer, inputs, fold, f"{detector.view}s of {backbone.name}")
+        explain = self._true(detector, backbone, seed, fold, explainer)
+        return self._scored_maps(explainer.name, explain, fold, f"{detector.view}s of {backbone.name}")
+
+    @once
+    def _localise_random(self, detector: Detector, backbone: Backbone, seed: int, fold: str, explainer: Plugin) -> Node:
+        """Score the maps of untrained networks, which are the same for all folds."""
+        crops = self.base.truth_crops(detector, backbone, seed, fold)
+        explain = self._explain(
+            explainer, {"crops": crops}, backbone, ids=self.base.ids["explained"], which=" with random weights"
+        )
+        return self._scored_maps(untrained(explainer.name), explain, fold, f"{detector.view}s of {backbone.name}")
 
     @once
     def _true(self, detector: Detector, backbone: Backbone, seed: int, fold: str, explainer: Plugin) -> Node:
@@ -107,20 +114,15 @@ class MapLayout:
     @once
     def _localise_control(self, control: Plugin, crops: Node, fold: str) -> Node:
         explain = self._explain(control, {"crops": crops}, None, ids=self.base.ids["explained"])
-        return self._scored_maps(control, {"explain": explain}, fold, crops.label)
+        return self._scored_maps(control.name, explain, fold, crops.label, control=True)
 
-    def _scored_maps(self, explainer: Plugin, inputs: Mapping[str, Node], fold: str, of: str) -> Node:
+    def _scored_maps(self, method: str, explain: Node, fold: str, of: str, *, control: bool = False) -> Node:
         base, test = self.base, self.base.tested(fold)
         return Node(
             kind="localise",
-            spec={
-                "method": explainer.name,
-                "control": explainer.made.needs == "nothing",
-                "ids": test,
-                "data": base.source.digest,
-            },
-            inputs={**inputs, **base.source.nodes(test)},
-            label=f"score maps of {explainer.name}, {of}, fold {fold}",
+            spec={"method": method, "control": control, "ids": test, "data": base.source.digest},
+            inputs={"explain": explain, **base.source.nodes(test)},
+            label=f"score maps of {method}, {of}, fold {fold}",
             family=f"localise {base.suite.shown_name}",
             local={"source": base.source.local()},
         )

@@ -10,8 +10,9 @@ import pytest
 from clastbench.data.letterbox import place_of, read_map
 from clastbench.metrics import LOCALISATION
 from clastbench.records import TARGETS, Clast, Photomicrograph, untrained
+from clastbench.report.leaderboard import build
 from clastbench.results import path_of, read
-from clastbench.run import regards
+from clastbench.run import looking, regards
 from clastbench.run.localising import scene_of
 from clastbench.run.looking import read_maps
 from clastbench.run.samples import Sample
@@ -99,9 +100,26 @@ def test_all_detectors_of_crops_share_the_maps_of_a_backbone(tiny_run):
 def test_random_weights_are_explained_once_for_all_folds(tiny_run):
     plan = tiny_run.session.plan
     found = [plan.map_nodes(cell) for cell in plan.cells]
-    nodes = [maps["grad-cam"].inputs["random"].key for maps in found if "grad-cam" in maps]
+    nodes = [maps[untrained("grad-cam")].inputs["explain"].key for maps in found if untrained("grad-cam") in maps]
     assert len(set(nodes)) == 2  # one a view
     assert len(nodes) == 4  # two views, two folds
+
+
+def test_random_weights_that_break_cost_gate_1_alone(tmp_path, tiny_suite, run_suite, monkeypatch):
+    def breaks(*_):
+        raise MemoryError("out of chalk")
+
+    monkeypatch.setattr(looking, "_random", breaks)
+    ran = run_suite(tiny_suite, tmp_path / "home", backbones=("small_vgg*",), detectors=("whole-image",))
+    for record in ran.records():
+        found = tables(record)
+        assert "out of chalk" in found[untrained("grad-cam"), "sense"].reason
+        assert found["grad-cam", "sense"].reason is None
+        assert any("lift" in table.values and table.reason is None for table in record.maps)
+    (row,) = build(ran.suite, ran.session.plan.digest, list(ran.records())).rows
+    assert row.scores["lift_sense"].value is not None
+    assert row.scores["trust"].value is not None
+    assert "out of chalk" in row.scores["gate_randomisation"].reason
 
 
 def test_the_number_of_workers_changes_no_map_score(tmp_path, tiny_run, run_suite):

@@ -47,10 +47,10 @@ def cell_means(saliency: NDArray[np.float32], units: NDArray[np.int64]) -> NDArr
     height, width = units.shape
     canvas = (0.0, 0.0, float(width), float(height))
     inside = units >= 0
-    pixels = read_map(saliency, canvas, canvas, units.shape)[inside].astype(np.float64)
+    scale = float(np.abs(saliency).max()) or 1.0
+    pixels = read_map(saliency / scale, canvas, canvas, units.shape)[inside].astype(np.float64)
     means = np.bincount(units[inside], weights=pixels) / np.bincount(units[inside])
-    step = _RESOLUTION * float(np.abs(saliency).max())
-    rounded: NDArray[np.float64] = np.round(means / step) * step if step > 0 else np.zeros_like(means)
+    rounded: NDArray[np.float64] = np.round(means / _RESOLUTION) * _RESOLUTION * scale
     return rounded
 
 

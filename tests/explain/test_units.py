@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clastbench.data.letterbox import read_map
@@ -61,6 +61,7 @@ def test_means_of_a_coarse_map_are_those_of_the_enlarged_one():
 
 @settings(deadline=None, max_examples=50)
 @given(st.floats(-1e4, 1e4, width=32), st.integers(1, 9), st.integers(1, 9))
+@example(np.float32(3.6e-42).item(), 1, 2)
 def test_constant_map_has_constant_means(value, height, width):
     means = cell_means(np.full((height, width), value, np.float32), grid((33, 47), (2, 1, 45, 32)))
     assert len(set(means.tolist())) == 1

@@ -34,7 +34,8 @@ _Dialogue = Generator[list[_Question], NDArray[np.float64], "Answers"]
 _NOBODY = -1
 """Stands for the imputer where nothing is removed, so that all imputers share the answer."""
 _RESOLUTION = 1e-5
-"""Of an input's largest value of f: effects that differ by less differ by rounding only, and count as tied."""
+"""Of an input's largest value of f (of 1, where f stays below, as the difference of two logits may): effects that
+differ by less differ by rounding only, and count as tied."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,8 +234,8 @@ def _effects(whole: NDArray[np.float64], single: NDArray[np.float64]) -> NDArray
     Units without effect differ by rounding that depends on the batch; unrounded, it would order them.
     """
     effects = (whole - single).mean(axis=0).T
-    step = _RESOLUTION * np.maximum(np.abs(single).max(axis=(0, 1)), np.abs(whole))[:, None]
-    rounded: NDArray[np.float64] = np.round(effects / np.where(step > 0, step, 1.0))
+    largest = np.maximum(np.abs(single).max(axis=(0, 1)), np.abs(whole))
+    rounded: NDArray[np.float64] = np.round(effects / (_RESOLUTION * np.maximum(largest, 1.0)[:, None]))
     return rounded
 
 

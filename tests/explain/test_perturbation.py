@@ -337,8 +337,9 @@ def test_order_of_tied_units_is_another_one_in_another_picture_and_fair_over_man
     assert np.bincount(first, minlength=9).min() >= 15  # 33 are expected of each
 
 
-def test_units_without_effect_are_ordered_by_no_rounding():
-    constant, seen = Linear(np.zeros((1, 108)), constant=1.0), []
+@pytest.mark.parametrize("level", [1.0, 1e-4])
+def test_units_without_effect_are_ordered_by_no_rounding(level):
+    constant, seen = Linear(np.zeros((1, 108)), constant=level), []
     for seed in range(3):
         generator = torch.Generator().manual_seed(seed)
         jittered = lambda *row: constant(*row) + 1e-7 * torch.randn(1, generator=generator)  # noqa: B023, E731

@@ -225,6 +225,10 @@ class MapScores:
     curves: Mapping[str, tuple[tuple[float, ...] | None, ...]] = field(default_factory=dict)
     """One curve a map: f while more and more is removed, in equal steps (`metrics.CURVES`); None where not asked."""
 
+    def holds(self, metrics: Iterable[str]) -> bool:
+        """Whether it has values of all these metrics."""
+        return self.reason is None and self.values.keys() >= set(metrics)
+
     def fails(self, metrics: Iterable[str]) -> bool:
         """Whether it says why values of these metrics are lacking."""
         return self.reason is not None and (not self.values or not self.values.keys().isdisjoint(metrics))

@@ -140,7 +140,7 @@ def too_few(metric: MapMetric, tables: Sequence[MapScores]) -> str | None:
 
 def reason_of(metric: MapMetric, tables: Sequence[MapScores]) -> str | None:
     """Return why a metric is lacking, as the first table says that failed; None where one has it, if undefined."""
-    if any(table.reason is None and table.image_id and _is_held(metric, [table]) for table in tables):
+    if any(table.image_id and table.holds(metric.stored) for table in tables):
         return None
     said = next((table.reason for table in tables if table.fails(metric.stored)), None)
     return said or (None if any(table.image_id for table in tables) else "there are no maps")

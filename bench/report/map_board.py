@@ -120,7 +120,7 @@ def lacking(cells: Sequence[CellRecord], method: str, target: str, name: str) ->
 
 def holds(table: MapScores, name: str) -> bool:
     """Whether a table has a score of maps, or what that is computed from."""
-    return table.reason is None and all(stored in table.values for stored in MAP_METRICS[name].stored)
+    return table.holds(MAP_METRICS[name].stored)
 
 
 def failure(tables: Sequence[MapScores], name: str) -> str | None:

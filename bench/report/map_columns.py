@@ -83,10 +83,11 @@ def faithful_columns(rows: Sequence[MapRow]) -> tuple[MapColumn, ...]:
 
 def faithful_lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:
     """Return the lines of one target that were asked by removing cells, and those that could not be."""
-    names = [column.name for column in (*FAITHFUL, *DIAGNOSTICS)]
-    found = [line for line in lines(rows, target) if any(name in line.row.scores for name in names)]
-    silent = [line for line in lines(rows, target) if line.row.reason or "cpf" in line.row.lacking]
-    return tuple(line for line in lines(rows, target) if line in found or (found and line in silent))
+    names = {column.name for column in (*FAITHFUL, *DIAGNOSTICS)}
+    own = lines(rows, target)
+    asked = [line for line in own if names & line.row.scores.keys()]
+    failed = [line for line in own if line.row.reason or "cpf" in line.row.lacking]
+    return tuple(line for line in own if line in asked or line in failed) if asked else ()
 
 
 def lines(rows: Sequence[MapRow], target: str) -> tuple[MapLine, ...]:

@@ -99,11 +99,11 @@ class _Board:
         found = []
         for method, target in product(METHODS, BOX_TARGETS):
             reasons = self.cannot[method]
-            if len(reasons) < self.n_photographs or not reasons:
+            partly = len(reasons) < self.n_photographs
+            if partly or not reasons:
                 found.append(table(method, target, self.rows[method, target]))
             if reasons:
-                some = len(reasons) < self.n_photographs
-                share = f"{len(reasons)} of {self.n_photographs} photographs: " if some else ""
+                share = f"{len(reasons)} of {self.n_photographs} photographs: " if partly else ""
                 found.append(MapScores(method, target, reason=f"{share}{reasons[0]}"))
         return [*found, *faith_tables(self.faith)]
 
